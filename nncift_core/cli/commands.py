@@ -1,0 +1,287 @@
+"""What each command does, on top of ``pipeline``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from nncift_core import pipeline
+from nncift_core.cli.mapping import overrides_by_dataset, read_overrides
+from nncift_core.cli.terminal import TerminalProgress
+from nncift_core.config import RunConfig
+from nncift_core.errors import ConfigError, WorkspaceError
+from nncift_core.export import guard_inputs
+from nncift_core.influence import METHODS
+from nncift_core.store import SelectionRecord, Workspace
+
+_SETTINGS = [field.name for field in fields(RunConfig)]
+_REPLAY_EXCLUDES = ("train", "target", "existing", "map", "subtask_column", "model", *_SETTINGS)
+
+
+def run(options: argparse.Namespace) -> None:
+    """``nncift run``."""
+    output = _checked_output(options.output)
+    predictions = _checked_output(options.predictions)
+    if predictions is not None and predictions.suffix != ".npy":
+        raise ConfigError(
+            f"The predictions file {options.predictions!r} does not end in .npy.",
+            "Give a name such as predictions.npy.",
+        )
+    if options.config is not None:
+        workspace, project_id, spec = _replayed(options)
+    else:
+        workspace, project_id, spec = _given(options)
+    inputs = [path for source in _sources(spec) for path in source.files]
+    for path in (output, predictions):
+        if path is not None:
+            guard_inputs(path, inputs)
+    run_id = pipeline.create_run(workspace, project_id, spec)
+    _work(workspace, run_id, output, predictions, options.json)
+
+
+def resume(options: argparse.Namespace) -> None:
+    """``nncift resume``."""
+    output = _checked_output(options.output)
+    workspace = Workspace.open(options.workspace)
+    record = workspace.catalog.run(options.run)
+    _work(workspace, record.run_id, output, None, options.json)
+
+
+def demo(options: argparse.Namespace) -> None:
+    """``nncift demo``."""
+    workspace = Workspace.open(options.workspace)
+    project = pipeline.ensure_demo(workspace)
+    if options.prepare:
+        _say(f"The project {project.name!r} is ready in {workspace.path}.")
+        return
+    output = _checked_output(options.output) or workspace.exports_dir / "demo_subset.jsonl"
+    assert project.target_id is not None
+    spec = pipeline.RunSpec(
+        config=RunConfig(),
+        train=pipeline.DataSource(project.pool_id, "demo_pool.jsonl"),
+        target=pipeline.DataSource(project.target_id, "demo_target.jsonl"),
+    )
+    run_id = pipeline.create_run(workspace, project.id, spec)
+    _work(workspace, run_id, output, None, options.json)
+
+
+def runs(options: argparse.Namespace) -> None:
+    """``nncift runs``."""
+    workspace = Workspace.open(options.workspace)
+    for record in workspace.catalog.runs():
+        config = record.config.get("config", {})
+        method, fraction = config.get("method"), config.get("label_fraction")
+        _print(f"{record.run_id}  {record.status:11}  {method}  u = {fraction}")
+
+
+def export(options: argparse.Namespace) -> None:
+    """``nncift export``."""
+    output = _checked_output(options.output)
+    assert output is not None
+    workspace = Workspace.open(options.workspace)
+    selections = workspace.catalog.selections(workspace.catalog.run(options.run).run_id)
+    if not selections:
+        raise ConfigError(
+            f"Run {options.run} has no selection yet.", f"Use: nncift resume {options.run}"
+        )
+    which: Any = "rest" if options.rest else "selected"
+    exported = pipeline.export_selection(
+        workspace, selections[0].id, output, schema=options.schema, which=which
+    )
+    _say(f"Wrote {exported.file.rows:,} rows to {exported.file.path}.")
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "run": run,
+    "resume": resume,
+    "demo": demo,
+    "runs": runs,
+    "export": export,
+}
+
+
+def _given(options: argparse.Namespace) -> tuple[Workspace, str, pipeline.RunSpec]:
+    """Data and settings as the options say."""
+    for name in ("train", "target", "output"):
+        if getattr(options, name) is None:
+            raise ConfigError(f"The option --{name} is missing.", "See nncift run --help.")
+    values = {name: getattr(options, name) for name in _SETTINGS}
+    config = pipeline.resolve(
+        RunConfig(**{name: value for name, value in values.items() if value is not None})
+    )
+    if options.model is not None and "language-model" not in METHODS[config.method].needs:
+        raise ConfigError(
+            f"Method {config.method!r} uses no language model, so --model {options.model} "
+            "would change nothing.",
+            "Leave --model out.",
+        )
+    sample = _sample(options.target)
+    files = {"train": options.train}
+    if sample is None:
+        files["target"] = [options.target]
+    if options.existing is not None:
+        files["existing"] = [options.existing]
+    overrides = overrides_by_dataset(
+        list(files.values()), read_overrides(options.map, options.subtask_column)
+    )
+    workspace = Workspace.open(options.workspace)
+    imported = {
+        role: pipeline.import_files(workspace, paths, overrides=mapped or None)
+        for (role, paths), mapped in zip(files.items(), overrides, strict=True)
+    }
+    for dataset in imported.values():
+        _report(dataset)
+    train, target, existing = (imported.get(role) for role in ("train", "target", "existing"))
+    assert train is not None
+    spec = pipeline.RunSpec(
+        config=config,
+        train=train.source,
+        target=target.source if target else None,
+        target_sample=sample,
+        existing=existing.source if existing else None,
+    )
+    stem = Path(options.train[0]).name.split(".")[0]
+    against = f"sample of {sample}" if target is None else target.record.name
+    project = pipeline.ensure_project(
+        workspace,
+        f"{stem} for {against}",
+        train.record.id,
+        target.record.id if target else None,
+        sample,
+    )
+    return workspace, project.id, spec
+
+
+def _replayed(options: argparse.Namespace) -> tuple[Workspace, str, pipeline.RunSpec]:
+    """Data and settings of an earlier run."""
+    given = [name for name in _REPLAY_EXCLUDES if getattr(options, name) is not None]
+    if given:
+        raise ConfigError(
+            f"The option --{given[0].replace('_', '-')} does not go with --config.",
+            "A replay takes only --output, --predictions, --json and --workspace.",
+        )
+    if options.output is None:
+        raise ConfigError("The option --output is missing.", "See nncift run --help.")
+    path = Path(options.config)
+    if not path.is_file():
+        raise ConfigError(f"The configuration {options.config!r} does not exist.")
+    spec = pipeline.RunSpec.read(path)
+    workspace = Workspace.open(options.workspace)
+    pipeline.ensure_datasets(workspace, spec)
+    project = pipeline.ensure_project(
+        workspace,
+        f"{spec.train.name} again",
+        spec.train.id,
+        spec.target.id if spec.target else None,
+        spec.target_sample,
+    )
+    return workspace, project.id, spec
+
+
+def _work(
+    workspace: Workspace,
+    run_id: str,
+    output: Path | None,
+    predictions: Path | None,
+    as_json: bool,
+) -> None:
+    progress = TerminalProgress()
+    outcome = pipeline.work(workspace.run_dir(run_id), echo=progress)
+    progress.close()
+    assert not isinstance(outcome, SelectionRecord)
+    summary = dict(outcome.summary)
+    if predictions is not None:
+        pipeline.write_predictions(workspace, run_id, predictions, progress)
+    if output is not None:
+        exported = pipeline.export_selection(workspace, outcome.selection.id, output)
+        summary["output"] = str(exported.file.path)
+    if as_json:
+        _print(json.dumps(summary, ensure_ascii=False, allow_nan=False))
+    else:
+        _print(_table(summary))
+
+
+def _checked_output(text: str | None) -> Path | None:
+    """A file that can be written, checked before the work that would be lost otherwise."""
+    if text is None:
+        return None
+    path = Path(text)
+    if path.is_dir():
+        raise ConfigError(f"The output {text!r} is a folder.", "Give a file name.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceError(
+            f"The folder of the output {text!r} cannot be made: {error.strerror}.",
+            "Give another place.",
+        ) from error
+    return path
+
+
+def _sample(target: str) -> int | None:
+    if not target.startswith("sample:"):
+        return None
+    count = target.removeprefix("sample:")
+    if not (count.isascii() and count.isdigit()):
+        raise ConfigError(
+            f"The target {target!r} does not give a number of rows.", "Write it as sample:200."
+        )
+    return int(count)
+
+
+def _sources(spec: pipeline.RunSpec) -> list[pipeline.DataSource]:
+    return [source for source in (spec.train, spec.target, spec.existing) if source]
+
+
+def _report(imported: pipeline.Imported) -> None:
+    record = imported.record
+    known = ", stored before" if imported.already_there else ""
+    _say(f"{record.name}: {record.accepted:,} rows, {record.rejected:,} rejected{known}.")
+    for warning in record.warnings:
+        _say(f"Warning: {record.name}: {warning}")
+
+
+def _table(summary: Mapping[str, Any]) -> str:
+    """The result for people."""
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in summary["seconds"].items())
+    lines = [
+        f"run        {summary['run_id']}",
+        f"rows       {summary['n_train']:,} pool x {summary['n_target']:,} target",
+        f"labels     {summary['labelled_pairs']:,} pairs, "
+        f"{summary['evaluation_pairs']:,} more to measure",
+        f"seconds    {seconds}",
+    ]
+    measured = {name: row for name, row in summary["quadrants"].items() if row}
+    if measured:
+        lines.append("quadrant       MSE  mean's MSE      R2  rank corr.   pairs")
+        for name, row in measured.items():
+            lines.append(
+                f"{name.upper():8} {row['mse']:9.4f} {row['mse_mean']:11.4f} "
+                f"{_number(row['r2'])} {_number(row['spearman'], 11)} {row['n']:7,}"
+            )
+    first_round = summary["saturated_at"]
+    lines.append(f"selected   {summary['selected']:,} rows")
+    if first_round is not None:
+        lines.append(f"           no target gained more after {first_round:,}; new rounds began")
+    if summary["output"]:
+        lines.append(f"output     {summary['output']}")
+    return "\n".join(lines)
+
+
+def _number(value: float | None, width: int = 7) -> str:
+    return f"{value:{width}.3f}" if value is not None else f"{'-':>{width}}"
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

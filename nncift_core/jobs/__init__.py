@@ -1,0 +1,31 @@
+"""Long work in processes of its own, watched through files."""
+
+from nncift_core.jobs.local import log_tail, request_cancel, start, terminate
+from nncift_core.jobs.progress import FileProgress, running
+from nncift_core.jobs.state import (
+    FinishedStage,
+    JobError,
+    JobState,
+    create,
+    is_alive,
+    read_job,
+    read_points,
+    read_state,
+)
+
+__all__ = [
+    "FileProgress",
+    "FinishedStage",
+    "JobError",
+    "JobState",
+    "create",
+    "is_alive",
+    "log_tail",
+    "read_job",
+    "read_points",
+    "read_state",
+    "request_cancel",
+    "running",
+    "start",
+    "terminate",
+]

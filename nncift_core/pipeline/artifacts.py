@@ -1,0 +1,91 @@
+"""The files of one run's folder: their names, and which stages they say are done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nncift_core.files import read_json, write_json
+
+STAGES = ("embed", "label", "train", "predict", "select")
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where the artifacts of a run lie. A file that exists is complete."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """Data and settings; replays the run."""
+        return self.folder / "config.json"
+
+    @property
+    def labels(self) -> Path:
+        """Labelled pairs."""
+        return self.folder / "labels.npy"
+
+    @property
+    def network(self) -> Path:
+        """Trained weights with their scale and history."""
+        return self.folder / "network.safetensors"
+
+    @property
+    def quadrants(self) -> Path:
+        """Quadrant metrics."""
+        return self.folder / "quadrants.json"
+
+    @property
+    def projected_helpers(self) -> Path:
+        """``(n_train, hidden)`` pool rows through the first layer."""
+        return self.folder / "projected_helpers.npy"
+
+    @property
+    def projected_helped(self) -> Path:
+        """``(n_target, hidden)`` target rows through the first layer."""
+        return self.folder / "projected_helped.npy"
+
+    @property
+    def row_mean(self) -> Path:
+        """``(n_train,)`` mean influence of each pool row."""
+        return self.folder / "row_mean.npy"
+
+    @property
+    def column_mean(self) -> Path:
+        """``(n_target,)`` mean influence on each target row."""
+        return self.folder / "column_mean.npy"
+
+    @property
+    def overview(self) -> Path:
+        """Lowest, highest and mean influence, and a histogram."""
+        return self.folder / "overview.json"
+
+    @property
+    def result(self) -> Path:
+        """The run's summary; written last, so that it exists only for complete runs."""
+        return self.folder / "result.json"
+
+    @property
+    def _seconds(self) -> Path:
+        return self.folder / "seconds.json"
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each stage so far, all attempts added up."""
+        spent: Mapping[str, Any] = read_json(self._seconds) if self._seconds.is_file() else {}
+        return {stage: round(float(spent.get(stage, 0.0)), 3) for stage in STAGES}
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to the stage, also when it is cancelled or fails."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            spent = self.seconds()
+            spent[stage] += time.monotonic() - start
+            write_json(self._seconds, spent)

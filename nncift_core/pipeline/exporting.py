@@ -1,0 +1,136 @@
+"""Chosen rows, or the rest, as files with a manifest. Knows the store and the export formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nncift_core.export import (
+    ExportFile,
+    build_manifest,
+    chosen_rows,
+    manifest_path,
+    write_manifest,
+    write_rows,
+)
+from nncift_core.files import read_json
+from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.estimates import Labels
+from nncift_core.pipeline.roles import Roles, read_roles
+from nncift_core.pipeline.spec import DataSource, RunSpec
+from nncift_core.store import SelectedRow, SelectionRecord, Workspace
+
+Which = Literal["selected", "rest"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export with its manifest beside it."""
+
+    file: ExportFile
+    manifest: Path
+
+
+def export_selection(
+    workspace: Workspace,
+    selection_id: str,
+    output: Path,
+    *,
+    schema: str = "raw",
+    which: Which = "selected",
+) -> Exported:
+    """Write the rows of a selection, or the pool rows it left out.
+
+    Args:
+        workspace: Where the selection is stored.
+        selection_id: The selection.
+        output: The file to write; its manifest goes beside it.
+        schema: A name of the export schemas.
+        which: ``selected`` in selection order, ``rest`` in input order.
+
+    Raises:
+        ConfigError: Unknown selection or schema, or the output is an input file.
+        WorkspaceError: It cannot be written.
+    """
+    record = workspace.catalog.selection(selection_id)
+    files = RunFiles(workspace.run_dir(record.run_id))
+    spec = RunSpec.read(files.config)
+    roles = read_roles(workspace, spec)
+    chosen = workspace.catalog.selection_rows(selection_id)
+    place = {row.id: position for position, row in enumerate(roles.pool)}
+    selected = [place[row.row_id] for row in chosen]
+    if which == "rest":
+        taken = set(selected)
+        positions = [i for i in range(len(roles.pool)) if i not in taken]
+    else:
+        positions = selected
+    raws = workspace.catalog.dataset_raw(
+        spec.train.id, [int(roles.pool_positions[i]) for i in positions]
+    )
+    inputs = [
+        path
+        for source in (spec.train, spec.target, spec.existing)
+        if source is not None
+        for path in source.files
+    ]
+    file = write_rows(output, schema, raws, [roles.pool[i] for i in positions], inputs=inputs)
+    manifest = manifest_path(output)
+    content = _manifest(workspace, record, chosen, spec, roles, files, file, schema)
+    write_manifest(manifest, content | {"which": which})
+    workspace.catalog.add_export(selection_id, schema, str(file.path), file.sha256, file.rows)
+    return Exported(file, manifest)
+
+
+def _manifest(
+    workspace: Workspace,
+    record: SelectionRecord,
+    chosen: Sequence[SelectedRow],
+    spec: RunSpec,
+    roles: Roles,
+    files: RunFiles,
+    file: ExportFile,
+    schema: str,
+) -> dict[str, Any]:
+    result = read_json(files.result) if files.result.is_file() else {}
+    labelled: list[str] = []
+    if files.labels.is_file():
+        positions = sorted(set(Labels.load(files.labels).everything.helper.tolist()))
+        labelled = [roles.pool[i].id for i in positions]
+    elif spec.config.exact:
+        labelled = [row.id for row in roles.pool]
+    named = [("train", spec.train), ("target", spec.target), ("existing", spec.existing)]
+    return build_manifest(
+        export=file,
+        schema=schema,
+        datasets=[_dataset(workspace, role, source) for role, source in named if source],
+        config=spec.as_json(),
+        seed=spec.config.seed,
+        metrics={key: result.get(key) for key in ("quadrants", "seconds", "labelled_pairs")},
+        objective=record.objective,
+        budget=record.row_count,
+        n_train=len(roles.pool),
+        saturated_at=record.meta["saturated_at"],
+        value=record.meta["value"],
+        selected=chosen_rows(
+            [row.row_id for row in chosen],
+            [row.round for row in chosen],
+            [row.gain if row.gain is not None else float("nan") for row in chosen],
+            [row.reason for row in chosen],
+        ),
+        labelled_ids=labelled,
+        run_id=record.run_id,
+    )
+
+
+def _dataset(workspace: Workspace, role: str, source: DataSource) -> dict[str, Any]:
+    record = workspace.catalog.dataset(source.id)
+    return {
+        "role": role,
+        "id": record.id,
+        "name": record.name,
+        "accepted": record.accepted,
+        "rejected": record.rejected,
+        "sources": [dict(item) for item in record.sources],
+    }

@@ -1,0 +1,82 @@
+"""From files to stored datasets and projects. Knows nothing of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nncift_core.datasets import Dataset, demo_paths, is_hub_name, load_files, load_hub
+from nncift_core.pipeline.spec import DataSource
+from nncift_core.store import DatasetRecord, ProjectRecord, Workspace
+
+DEMO_PROJECT = "Demo"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A dataset in the store.
+
+    Attributes:
+        record: Its entry in the catalog.
+        source: What a run's configuration says of it.
+        already_there: Whether the same content with the same mapping was stored before.
+    """
+
+    record: DatasetRecord
+    source: DataSource
+    already_there: bool
+
+
+def import_files(
+    workspace: Workspace,
+    paths: Sequence[str | Path],
+    *,
+    names: Sequence[str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Imported:
+    """Read files (or one ``hf:owner/name:split``) as one dataset and store it.
+
+    Args:
+        workspace: Where to store it.
+        paths: One or several files, in order.
+        names: What to call them, where that is not their file name.
+        overrides: Column of each field, instead of the guessed one.
+
+    Raises:
+        DataError: A file cannot be read or holds fewer than 2 usable rows.
+        ConfigError: The mapping names a field or column that does not exist.
+        WorkspaceError: It cannot be stored.
+    """
+    dataset: Dataset
+    if len(paths) == 1 and is_hub_name(str(paths[0])):
+        dataset = load_hub(str(paths[0]), overrides=overrides)
+        files: tuple[str, ...] = (str(paths[0]),)
+    else:
+        dataset = load_files(paths, names=names, overrides=overrides)
+        files = () if names else tuple(str(Path(path).resolve()) for path in paths)
+    record, already_there = workspace.catalog.add_dataset(dataset)
+    source = DataSource(record.id, record.name, files, dict(overrides) if overrides else None)
+    return Imported(record, source, already_there)
+
+
+def ensure_project(
+    workspace: Workspace, name: str, pool_id: str, target_id: str | None, sample: int | None
+) -> ProjectRecord:
+    """The project of this pool and target, made if there is none."""
+    for project in workspace.catalog.projects():
+        if (project.pool_id, project.target_id, project.target_sample) == (
+            pool_id,
+            target_id,
+            sample,
+        ):
+            return project
+    return workspace.catalog.add_project(name, pool_id, target_id, sample)
+
+
+def ensure_demo(workspace: Workspace) -> ProjectRecord:
+    """The demo project, imported from the bundled data on the first call."""
+    paths = demo_paths()
+    pool = import_files(workspace, [paths.pool], names=["demo_pool.jsonl"])
+    target = import_files(workspace, [paths.target], names=["demo_target.jsonl"])
+    return ensure_project(workspace, DEMO_PROJECT, pool.record.id, target.record.id, None)

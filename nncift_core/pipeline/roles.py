@@ -1,0 +1,98 @@
+"""The rows of a run by role: pool, target, existing. Knows the store and nothing of models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nncift_core.datasets import language_warning, sample_target
+from nncift_core.errors import DataError
+from nncift_core.pipeline.importing import import_files
+from nncift_core.pipeline.spec import DataSource, RunSpec
+from nncift_core.store import Workspace
+from nncift_core.types import IndexArray, Row
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The accepted rows of a run, in input order.
+
+    Attributes:
+        pool: ``n_train`` rows to choose from, without a target sample.
+        pool_positions: ``(n_train,)`` their positions in the stored dataset.
+        target: ``n_target`` rows.
+        target_dataset: The dataset that the target rows are stored in.
+        target_positions: ``(n_target,)`` their positions there.
+        existing: Rows the model was already tuned on; may be empty.
+        warning: A sentence when pool and target look like different languages, else None.
+    """
+
+    pool: Sequence[Row]
+    pool_positions: IndexArray
+    target: Sequence[Row]
+    target_dataset: str
+    target_positions: IndexArray
+    existing: Sequence[Row]
+    warning: str | None
+
+
+def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
+    """The rows of a run.
+
+    Raises:
+        DataError: A dataset is not in the workspace, or too few rows remain.
+        ConfigError: The target sample does not fit the pool.
+    """
+    train = workspace.catalog.dataset_rows(spec.train.id)
+    existing = workspace.catalog.dataset_rows(spec.existing.id) if spec.existing else []
+    if spec.target is not None:
+        target = workspace.catalog.dataset_rows(spec.target.id)
+        return Roles(
+            train,
+            np.arange(len(train), dtype=np.int64),
+            target,
+            spec.target.id,
+            np.arange(len(target), dtype=np.int64),
+            existing,
+            language_warning(train, target),
+        )
+    assert spec.target_sample is not None
+    stay, leave = sample_target(train, spec.target_sample, spec.config.seed)
+    return Roles(
+        [train[i] for i in stay],
+        stay,
+        [train[i] for i in leave],
+        spec.train.id,
+        leave,
+        existing,
+        None,
+    )
+
+
+def ensure_datasets(workspace: Workspace, spec: RunSpec) -> None:
+    """Make sure that every dataset of a replayed run is stored here.
+
+    Raises:
+        DataError: A dataset is neither stored nor to be read again from its files, or its
+            files have changed since.
+    """
+    known = {record.id for record in workspace.catalog.datasets()}
+    for source in (spec.train, spec.target, spec.existing):
+        if source is not None and source.id not in known:
+            _import_again(workspace, source)
+
+
+def _import_again(workspace: Workspace, source: DataSource) -> None:
+    if not source.files:
+        raise DataError(
+            f"The dataset {source.name!r} ({source.id[:12]}) is not in this workspace.",
+            "Use --workspace with the workspace that the run was made in.",
+        )
+    imported = import_files(workspace, source.files, overrides=source.overrides)
+    if imported.record.id != source.id:
+        raise DataError(
+            f"The files of {source.name!r} have changed since the run was made.",
+            "Bring back the files as they were, or start a new run.",
+        )

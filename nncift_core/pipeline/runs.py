@@ -1,0 +1,135 @@
+"""Runs and later selections as jobs: made here, worked on by the worker or the command line."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from nncift_core import jobs
+from nncift_core.config import Budget
+from nncift_core.errors import ConfigError, NNCIFTError, WorkspaceError
+from nncift_core.files import write_json
+from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.estimates import read_estimates
+from nncift_core.pipeline.roles import read_roles
+from nncift_core.pipeline.selecting import select
+from nncift_core.pipeline.spec import RunSpec
+from nncift_core.pipeline.stages import RunOutcome, execute
+from nncift_core.progress import Progress
+from nncift_core.selection import OBJECTIVES
+from nncift_core.store import SelectionRecord, Workspace
+
+
+def create_run(workspace: Workspace, project_id: str, spec: RunSpec) -> str:
+    """Record a run and make its folder; nothing is computed yet.
+
+    Returns:
+        The run's id.
+    """
+    run_id = workspace.new_run_id()
+    folder = workspace.run_dir(run_id)
+    jobs.create(folder, {"kind": "run", "run_id": run_id})
+    spec.write(folder, run_id)
+    workspace.catalog.add_run(run_id, project_id, spec.as_json())
+    return run_id
+
+
+def create_selection(
+    workspace: Workspace, run_id: str, objective: str, budget: str, name: str
+) -> str:
+    """Record a later selection from a finished run; nothing is computed yet.
+
+    Returns:
+        The selection's id.
+
+    Raises:
+        ConfigError: The objective or budget cannot be used, or the run has not finished.
+    """
+    OBJECTIVES[objective]
+    Budget(budget)
+    if not RunFiles(workspace.run_dir(run_id)).result.is_file():
+        raise ConfigError(
+            f"Run {run_id} has not finished, so nothing can be selected from it.",
+            "Wait for it, or resume it.",
+        )
+    selection_id = workspace.new_run_id()
+    jobs.create(
+        workspace.selection_dir(run_id, selection_id),
+        {
+            "kind": "select",
+            "run_id": run_id,
+            "selection_id": selection_id,
+            "objective": objective,
+            "budget": budget,
+            "name": name,
+        },
+    )
+    return selection_id
+
+
+def work(job_dir: Path, echo: Progress | None = None) -> RunOutcome | SelectionRecord:
+    """Do the job of a folder, waiting for its turn; the folder says how it went.
+
+    Raises:
+        NNCIFTError: The job failed for a reason the user can mend, or was cancelled.
+    """
+    job = jobs.read_job(job_dir)
+    workspace = Workspace.open(workspace_of(job_dir))
+    if job.get("kind") == "run":
+        run_id = str(job["run_id"])
+        workspace.catalog.update_run(run_id, status="running")
+        try:
+            with jobs.running(job_dir, echo=echo) as progress:
+                return execute(workspace, run_id, progress)
+        except BaseException:
+            # The catalog's word for pages that list many runs; the job's own state says more.
+            with contextlib.suppress(NNCIFTError):
+                workspace.catalog.update_run(run_id, status=jobs.read_state(job_dir).status)
+            raise
+    if job.get("kind") == "select":
+        with jobs.running(job_dir, echo=echo) as progress:
+            return _select_again(workspace, job_dir, job, progress)
+    raise WorkspaceError(f"{job_dir} holds a job of unknown kind {job.get('kind')!r}.")
+
+
+def _select_again(
+    workspace: Workspace, job_dir: Path, job: dict[str, Any], progress: Progress
+) -> SelectionRecord:
+    run_id = str(job["run_id"])
+    files = RunFiles(workspace.run_dir(run_id))
+    spec = RunSpec.read(files.config)
+    config = replace(spec.config, objective=job["objective"], budget=job["budget"])
+    spec = replace(spec, config=config, existing=spec.existing if _uses_existing(job) else None)
+    roles = read_roles(workspace, spec)
+    estimates = read_estimates(workspace, spec, roles, files)
+    record = select(
+        workspace,
+        run_id,
+        str(job["selection_id"]),
+        spec,
+        roles,
+        files,
+        estimates,
+        progress,
+        name=str(job["name"]),
+    )
+    write_json(job_dir / "result.json", asdict(record))
+    return record
+
+
+def _uses_existing(job: dict[str, Any]) -> bool:
+    return "existing-matrix" in OBJECTIVES[job["objective"]].needs
+
+
+def workspace_of(job_dir: Path) -> Path:
+    """The workspace that a job's folder lies in.
+
+    Raises:
+        WorkspaceError: It lies in none.
+    """
+    for parent in job_dir.absolute().parents:
+        if parent.name == "runs":
+            return parent.parent
+    raise WorkspaceError(f"{job_dir} lies in no workspace.", "Give a folder below runs/.")

@@ -1,0 +1,144 @@
+"""What one run is: the data it reads, the settings it follows, and config.json that keeps both.
+
+A config.json replays its run: it names each dataset by content hash and by the files it came
+from. Knows nothing of how the stages work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nncift_core.config import RunConfig
+from nncift_core.errors import ConfigError
+from nncift_core.files import read_json, write_json
+from nncift_core.influence import METHODS
+from nncift_core.network import NETWORKS
+from nncift_core.runtime import versions
+from nncift_core.selection import OBJECTIVES
+
+FORMAT = "nncift-run/1"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A dataset and where it came from.
+
+    Attributes:
+        id: Content address of the stored dataset.
+        name: Its display name.
+        files: Absolute paths, or one hub name, that gave it; empty for uploads.
+        overrides: Column mapping that the user set.
+    """
+
+    id: str
+    name: str
+    files: tuple[str, ...] = ()
+    overrides: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run.
+
+    Attributes:
+        config: The settings, with the objective filled in.
+        train: The training pool before a target sample is taken out of it.
+        target: The target set, None when it is a sample of the pool.
+        target_sample: Rows of the pool that become the target set, None with ``target``.
+        existing: Rows the model was already tuned on, for objective ``flcg``.
+    """
+
+    config: RunConfig
+    train: DataSource
+    target: DataSource | None = None
+    target_sample: int | None = None
+    existing: DataSource | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "config", resolve(self.config))
+        if (self.target is None) == (self.target_sample is None):
+            raise ConfigError(
+                "A run needs a target set.", "Give a target file, or sample:N for N pool rows."
+            )
+        needs_existing = "existing-matrix" in OBJECTIVES[self.config.objective].needs
+        if needs_existing and self.existing is None:
+            raise ConfigError(
+                f"Objective {self.config.objective!r} needs an existing set.",
+                "Give the rows the model was already tuned on with --existing FILE.",
+            )
+        if self.existing is not None and not needs_existing:
+            raise ConfigError(
+                f"Objective {self.config.objective!r} does not use an existing set.",
+                "Leave --existing out, or use --objective flcg.",
+            )
+
+    def write(self, run_dir: Path, run_id: str) -> None:
+        """Write config.json into the run's folder. Raises: WorkspaceError."""
+        content = {"format": FORMAT, "run_id": run_id, **self.as_json(), "versions": versions()}
+        write_json(run_dir / "config.json", content)
+
+    def as_json(self) -> dict[str, Any]:
+        """The run as JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, path: Path) -> RunSpec:
+        """Read a config.json.
+
+        Raises:
+            ConfigError: It is no configuration of this software, or of a newer version.
+            WorkspaceError: It is missing or unreadable.
+        """
+        content = read_json(path)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ConfigError(
+                f"{path} is not a run configuration of format {FORMAT}.",
+                "Give the config.json of a run folder.",
+            )
+        try:
+            known = {field.name for field in fields(RunConfig)}
+            unknown = sorted(set(content["config"]) - known)
+            if unknown:
+                raise ConfigError(
+                    f"{path} holds the unknown setting {unknown[0]!r}.",
+                    "It was written by another version of this software.",
+                )
+            return cls(
+                config=RunConfig(**content["config"]),
+                train=_source(content["train"]),
+                target=_source(content["target"]) if content["target"] else None,
+                target_sample=content["target_sample"],
+                existing=_source(content["existing"]) if content["existing"] else None,
+            )
+        except (KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{path} is not a complete run configuration ({error}).",
+                "Give the config.json of a run folder, unchanged.",
+            ) from error
+
+
+def _source(content: Mapping[str, Any]) -> DataSource:
+    return DataSource(content["id"], content["name"], tuple(content["files"]), content["overrides"])
+
+
+def resolve(config: RunConfig) -> RunConfig:
+    """The same settings with every name checked and the method's default objective filled in.
+
+    Raises:
+        ConfigError: A method, network or objective of that name does not exist, or the
+            objective does not go with the method.
+    """
+    method = METHODS[config.method]
+    NETWORKS[config.network]
+    objective = config.objective or method.default_objective
+    needs_matrix = OBJECTIVES[objective].needs - {"row-scores"}
+    if needs_matrix and "pairwise" not in method.needs:
+        raise ConfigError(
+            f"Objective {objective!r} compares pairs, but {config.method!r} scores single rows.",
+            "Use --objective topk.",
+        )
+    values = {field.name: getattr(config, field.name) for field in fields(RunConfig)}
+    return RunConfig(**(values | {"objective": objective}))

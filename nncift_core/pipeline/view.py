@@ -1,0 +1,223 @@
+"""A finished or running run, to look at: quadrants, heatmap windows, pairs.
+
+Reads artifacts and computes what a page shows, never more than a screenful of numbers. Knows
+nothing of pages.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from nncift_core.errors import ConfigError
+from nncift_core.files import load_array, read_json
+from nncift_core.network.predict import stream
+from nncift_core.network.reducers import TileAbsMax, TileMean
+from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.estimates import Estimates, read_estimates
+from nncift_core.pipeline.roles import Roles, read_roles
+from nncift_core.pipeline.spec import RunSpec
+from nncift_core.store import Workspace
+from nncift_core.types import FloatArray, IndexArray, Row
+
+MOST_TILES = 400
+"""Drawn cells per side of a heatmap; browsers stay quick up to about 500 x 500."""
+
+Side = Literal["pool", "target"]
+Order = Literal["input", "influence", "subtask"]
+Aggregate = Literal["mean", "strongest"]
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """A window of the influence matrix as it is drawn: x = pool rows, y = target rows.
+
+    Attributes:
+        values: ``(target tiles, pool tiles)`` influence, original units.
+        pool_edges: ``(pool tiles + 1,)`` places in the pool's order where tiles begin and end.
+        target_edges: ``(target tiles + 1,)`` likewise for target rows.
+        pool_positions: Positions of the window's pool rows, in the order drawn.
+        target_positions: Positions of the window's target rows, in the order drawn.
+    """
+
+    values: FloatArray
+    pool_edges: IndexArray
+    target_edges: IndexArray
+    pool_positions: IndexArray
+    target_positions: IndexArray
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether every drawn cell is one pair."""
+        return self.values.shape == (len(self.target_positions), len(self.pool_positions))
+
+    @property
+    def pairs_per_cell(self) -> tuple[int, int]:
+        """Pool rows and target rows of the largest drawn cell."""
+        return int(np.diff(self.pool_edges).max()), int(np.diff(self.target_edges).max())
+
+
+@dataclass(frozen=True)
+class PairView:
+    """One pair: its two rows, the prediction, and the label where there is one.
+
+    Attributes:
+        pool_row: The row that helps.
+        target_row: The row that is helped.
+        predicted: Influence as the network sees it, or the exact value; original units.
+        true: The label, None where the pair was not labelled.
+        role: ``q1`` if it was trained on, ``q2`` to ``q4`` if it only measures, else None.
+        self_pair: Whether both rows have the same content.
+    """
+
+    pool_row: Row
+    target_row: Row
+    predicted: float
+    true: float | None
+    role: str | None
+    self_pair: bool
+
+
+class RunView:
+    """Read-only access to one run.
+
+    Args:
+        workspace: Where the run is recorded.
+        run_id: The run.
+
+    Raises:
+        ConfigError: There is no such run.
+        WorkspaceError: Its files cannot be read.
+    """
+
+    def __init__(self, workspace: Workspace, run_id: str) -> None:
+        self._workspace = workspace
+        self.run_id = run_id
+        self.files = RunFiles(workspace.run_dir(run_id))
+        self.spec = RunSpec.read(self.files.config)
+
+    @functools.cached_property
+    def roles(self) -> Roles:
+        """The run's rows."""
+        return read_roles(self._workspace, self.spec)
+
+    @functools.cached_property
+    def estimates(self) -> Estimates:
+        """The run's influence; needs a finished prediction."""
+        if not self.files.overview.is_file():
+            raise ConfigError(
+                f"Run {self.run_id} has no predictions yet.", "Wait for it, or resume it."
+            )
+        return read_estimates(self._workspace, self.spec, self.roles, self.files)
+
+    @functools.cached_property
+    def overview(self) -> Mapping[str, Any]:
+        """Lowest and highest influence, and a histogram of all of it."""
+        content: Mapping[str, Any] = read_json(self.files.overview)
+        return content
+
+    @functools.cached_property
+    def row_mean(self) -> FloatArray:
+        """``(n_train,)`` mean influence of each pool row."""
+        return load_array(self.files.row_mean)
+
+    @functools.cached_property
+    def column_mean(self) -> FloatArray:
+        """``(n_target,)`` mean influence on each target row."""
+        return load_array(self.files.column_mean)
+
+    def order(self, side: Side, by: Order) -> IndexArray:
+        """Positions of a side's rows in the order they are drawn.
+
+        ``influence`` puts the highest mean first; ``subtask`` sorts by name, rows without one
+        last; ties stay in input order.
+        """
+        rows = self.roles.pool if side == "pool" else self.roles.target
+        if by == "influence":
+            mean = self.row_mean if side == "pool" else self.column_mean
+            return np.argsort(-np.nan_to_num(mean, nan=-np.inf), kind="stable").astype(np.int64)
+        if by == "subtask":
+            names = [(row.subtask is None, row.subtask or "") for row in rows]
+            return np.array(sorted(range(len(rows)), key=names.__getitem__), dtype=np.int64)
+        return np.arange(len(rows), dtype=np.int64)
+
+    def heatmap(
+        self,
+        pool_window: tuple[int, int] | None = None,
+        target_window: tuple[int, int] | None = None,
+        *,
+        pool_order: Order = "input",
+        target_order: Order = "input",
+        aggregate: Aggregate = "mean",
+        most_tiles: int = MOST_TILES,
+    ) -> Heatmap:
+        """A window of the matrix, aggregated to at most ``most_tiles`` cells a side.
+
+        Args:
+            pool_window: First and past-the-last place in the pool's order; None for all.
+            target_window: Likewise for target rows.
+            pool_order: How pool rows are ordered.
+            target_order: How target rows are ordered.
+            aggregate: ``mean``, or ``strongest``: the value of the largest magnitude.
+            most_tiles: Drawn cells per side.
+        """
+        pool = _window(self.order("pool", pool_order), pool_window)
+        target = _window(self.order("target", target_order), target_window)
+        source = self.estimates.subset(pool, target)
+        tile_type = TileMean if aggregate == "mean" else TileAbsMax
+        tiles = tile_type(most_tiles, most_tiles)
+        stream(source, [tiles])
+        result = tiles.result()
+        pool_first = 0 if pool_window is None else max(0, pool_window[0])
+        target_first = 0 if target_window is None else max(0, target_window[0])
+        return Heatmap(
+            values=result.values.T,
+            pool_edges=result.row_edges + pool_first,
+            target_edges=result.column_edges + target_first,
+            pool_positions=pool,
+            target_positions=target,
+        )
+
+    def pair(self, pool_position: int, target_position: int) -> PairView:
+        """One pair by the positions of its rows. Raises: ConfigError."""
+        n_train, n_target = len(self.roles.pool), len(self.roles.target)
+        if not (0 <= pool_position < n_train and 0 <= target_position < n_target):
+            raise ConfigError(
+                f"There is no pair of pool row {pool_position} and target row {target_position}.",
+                f"The run has {n_train:,} x {n_target:,} rows.",
+            )
+        pool_row, target_row = self.roles.pool[pool_position], self.roles.target[target_position]
+        true, role = self._label(pool_position, target_position)
+        one = np.array([pool_position]), np.array([target_position])
+        predicted = self.estimates.predicted(*one).block(0, 1)[0, 0]
+        return PairView(
+            pool_row,
+            target_row,
+            float(predicted),
+            true,
+            role,
+            pool_row.content_hash == target_row.content_hash,
+        )
+
+    def _label(self, pool_position: int, target_position: int) -> tuple[float | None, str | None]:
+        if self.estimates.labels is None:
+            return None, None
+        for role, pairs in self.estimates.labels.by_role.items():
+            found = np.flatnonzero(
+                (pairs.helper == pool_position) & (pairs.helped == target_position)
+            )
+            if len(found):
+                return float(pairs.value[found[0]]), role
+        return None, None
+
+
+def _window(order: IndexArray, window: tuple[int, int] | None) -> IndexArray:
+    """The part of an order inside a window, at least one row of it."""
+    if window is None:
+        return order
+    start = min(max(0, window[0]), len(order) - 1)
+    return order[start : max(start + 1, window[1])]

@@ -1,0 +1,134 @@
+"""What objectives read and what a selection gives back.
+
+Knows nothing of where influence comes from, of files or of ids beyond their order.
+Everything here is float32 in, float64 out: gains are sums of many small numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nncift_core.errors import DataError
+from nncift_core.types import FloatArray, IndexArray
+
+DoubleArray = NDArray[np.float64]
+
+SCALE_BLOCK = 4_194_304
+"""Elements scaled at a time: 16 MiB of float32, so that scaling needs no second matrix."""
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """The scaled influence that objectives read; what an objective does not need may be None.
+
+    All matrices are on one scale (``scale`` with the same lo and hi), float32, with the
+    helping rows first; a read-only memory map is fine, none is copied or changed.
+
+    Attributes:
+        row_mean: ``(n_train,)`` mean influence of each pool row on the targets, self pairs left
+            out. Breaks ties; higher is more helpful. NaN counts as the lowest.
+        target: X ``(n_train, n_target)``, pool row helps target row.
+        pool: W ``(n_train, n_train)``, pool row helps pool row; self pairs hold its highest value.
+        existing: E ``(n_existing, n_train)``, existing row helps pool row.
+        row_scores: ``(n_train,)`` what top-k ranks by, in original units; ``row_mean`` if None.
+        subtasks: Subtask of each target row, for round robin; None or all None when there is none.
+    """
+
+    row_mean: NDArray[np.floating]
+    target: FloatArray | None = None
+    pool: FloatArray | None = None
+    existing: FloatArray | None = None
+    row_scores: NDArray[np.floating] | None = None
+    subtasks: Sequence[str | None] | None = None
+
+    def __post_init__(self) -> None:
+        n_train = len(self.row_mean)
+        for name, matrix, axis in (
+            ("target", self.target, 0),
+            ("pool", self.pool, 0),
+            ("pool", self.pool, 1),
+            ("existing", self.existing, 1),
+            ("row_scores", self.row_scores, 0),
+        ):
+            if matrix is not None and matrix.shape[axis] != n_train:
+                raise ValueError(
+                    f"{name} has shape {matrix.shape}, but row_mean has {n_train} pool rows."
+                )
+        if self.subtasks is not None and self.target is not None:
+            n_target = self.target.shape[1]
+            if len(self.subtasks) != n_target:
+                raise ValueError(f"{len(self.subtasks)} subtasks for {n_target} target rows.")
+
+    @property
+    def n_train(self) -> int:
+        """Number of pool rows."""
+        return len(self.row_mean)
+
+
+@dataclass(frozen=True)
+class SelectionResult:
+    """Chosen pool rows, best first. The order is nested: its first k rows are the answer for k.
+
+    Attributes:
+        objective: Name of the objective.
+        order: ``(k,)`` positions in the pool.
+        gain: ``(k,)`` what each pick added to its round's f(A); for top-k and round robin the
+            score the row was picked by.
+        round: ``(k,)`` from 1; objectives without rounds stay in round 1.
+        saturated_at: Picks of the first round, None when it never ended.
+        value: f(A) of all chosen rows together, in a single round.
+        newly_best: ``(k,)`` columns (targets, or pool rows) that the pick covers better than all
+            earlier picks of its round; -1 where the objective has no such thing.
+        gains_most: ``(k,)`` position of the column the pick gains most on, -1 where there is none.
+        exact: Whether the order is that of the plain greedy algorithm, tie for tie.
+    """
+
+    objective: str
+    order: IndexArray
+    gain: DoubleArray
+    round: NDArray[np.int32]
+    saturated_at: int | None
+    value: float
+    newly_best: IndexArray
+    gains_most: IndexArray
+    exact: bool = True
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+def scale(
+    influence: NDArray[np.floating], lo: float, hi: float, *, out: FloatArray | None = None
+) -> FloatArray:
+    """Influence on the common scale: max(0, (influence - lo) / (hi - lo)), as float32.
+
+    Works block by block.
+
+    Args:
+        influence: Any shape, original units.
+        lo: Lowest training label of X.
+        hi: Highest training label of X.
+        out: Where to write, e.g. a memory map or ``influence`` itself; a new array if None.
+
+    Raises:
+        DataError: lo and hi are equal or not finite: there is nothing to scale by.
+    """
+    if not np.isfinite([lo, hi]).all() or hi <= lo:
+        raise DataError(
+            f"Influence cannot be scaled: the training labels range from {lo:g} to {hi:g}.",
+            "Label more rows, or check that the pool's responses are not all the same.",
+        )
+    scaled = np.empty(influence.shape, dtype=np.float32) if out is None else out
+    width = max(1, influence[0].size) if influence.ndim and len(influence) else 1
+    step = max(1, SCALE_BLOCK // width)
+    for start in range(0, len(influence), step):
+        block = np.asarray(influence[start : start + step], dtype=np.float32)
+        target = scaled[start : start + step]
+        np.subtract(block, np.float32(lo), out=target)
+        np.multiply(target, np.float32(1.0 / (hi - lo)), out=target)
+        np.maximum(target, np.float32(0.0), out=target)
+    return scaled

@@ -1,0 +1,67 @@
+"""Why each row was picked, in plain words for the manifest and the app.
+
+Knows the result of a selection and the ids of its columns, no matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nncift_core.selection.matrices import SelectionResult
+
+_COLUMNS_ARE_POOL = frozenset({"fl-pool", "flmi", "flcg"})
+
+
+def reasons(
+    result: SelectionResult,
+    *,
+    row_ids: Sequence[str],
+    target_ids: Sequence[str] | None = None,
+    subtasks: Sequence[str | None] | None = None,
+) -> list[str]:
+    """One sentence a pick, in the order of the picks.
+
+    Args:
+        result: From ``maximise``.
+        row_ids: Ids of the pool rows.
+        target_ids: Ids of the target rows, where the objective reads X.
+        subtasks: Subtasks given to ``maximise``, so that round robin can name the turn.
+    """
+    turns = list(dict.fromkeys(subtasks or ()))
+    named = turns if any(name is not None for name in turns) else []
+    pool_columns = result.objective in _COLUMNS_ARE_POOL
+    column_ids = row_ids if pool_columns else target_ids
+    noun = "pool row" if pool_columns else "target"
+    return [
+        _reason(result, pick, column_ids, noun, named[pick % len(named)] if named else None)
+        for pick in range(len(result))
+    ]
+
+
+def _reason(
+    result: SelectionResult,
+    pick: int,
+    column_ids: Sequence[str] | None,
+    noun: str,
+    turn: str | None,
+) -> str:
+    gain, newly_best = float(result.gain[pick]), int(result.newly_best[pick])
+    most = int(result.gains_most[pick])
+    at = column_ids[most] if column_ids is not None and most >= 0 else ""
+    if result.objective == "topk":
+        return f"row score {gain:.4g}"
+    if result.objective == "round-robin":
+        whose = f"target {at}" if at else f"subtask {turn or 'without a name'}"
+        return f"best remaining row for {whose}: {gain:.4g}"
+    if gain <= 0.0:
+        return f"adds no coverage to any {noun}; next by row mean"
+    most_words = f"; most: {at}" if at else ""
+    if result.objective == "coverage":
+        return f"adds to {_count(newly_best, noun)}{most_words}"
+    if newly_best == 0:
+        return "covers nothing better than earlier picks; kept for its own best influence"
+    return f"covers {_count(newly_best, noun)} best{most_words}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,33 @@
+"""The catalog: every record of a workspace in one DuckDB file.
+
+Each method is one short session of its own, so that the app, the worker and the command line
+can use one workspace at once. It knows no files but its own and runs no computation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nncift_core.store.database import Database
+from nncift_core.store.dataset_tables import DatasetTables
+from nncift_core.store.label_tables import LabelTables
+from nncift_core.store.run_tables import RunTables
+from nncift_core.store.selection_tables import SelectionTables
+
+
+class Catalog(DatasetTables, RunTables, LabelTables, SelectionTables):
+    """Datasets, projects, runs, labels, metrics, selections and exports of a workspace.
+
+    Args:
+        path: The DuckDB file; created by the first call that needs it.
+        patience: Seconds to wait for other processes before giving up.
+    """
+
+    def __init__(self, path: Path, *, patience: float = 20.0) -> None:
+        self.path = path
+        self._database = Database(path, patience=patience)
+
+    def check(self) -> None:
+        """Open the catalog once, bringing it to the newest schema. Raises: WorkspaceError."""
+        with self._database.session():
+            pass
