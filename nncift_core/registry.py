@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from nncift_core.errors import unknown_name
 
@@ -37,20 +37,23 @@ class Entry:
         return getattr(importlib.import_module(module), attribute)
 
 
-class Registry:
+E = TypeVar("E", bound=Entry)
+
+
+class Registry(Generic[E]):
     """An ordered family of entries of one kind."""
 
-    def __init__(self, kind: str, *entries: Entry) -> None:
+    def __init__(self, kind: str, *entries: E) -> None:
         self.kind = kind
         self._entries = {entry.name: entry for entry in entries}
 
-    def __getitem__(self, name: str) -> Entry:
+    def __getitem__(self, name: str) -> E:
         """The entry called ``name``. Raises: ConfigError that names the nearest."""
         if name not in self._entries:
             raise unknown_name(self.kind, name, self._entries)
         return self._entries[name]
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[E]:
         return iter(self._entries.values())
 
     def __contains__(self, name: object) -> bool:

@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_workspace(parser: argparse.ArgumentParser) -> None:
+def _add_workspace(parser: Any) -> None:
     parser.add_argument(
         "--workspace",
         action=Once,
@@ -129,10 +129,10 @@ def _add_run(commands: Any) -> None:
         "--config", action=Once, metavar="FILE", help="replay a run from its config.json"
     )
     out.add_argument("--json", action="store_true", help="print one JSON object to standard output")
-    _add_workspace(out)  # type: ignore[arg-type]
+    _add_workspace(out)
 
 
-_CHOICES: dict[str, Registry] = {
+_CHOICES: dict[str, Registry[Any]] = {
     "method": METHODS,
     "objective": OBJECTIVES,
     "network": NETWORKS,

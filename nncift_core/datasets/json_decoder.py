@@ -14,7 +14,6 @@ from typing import Any
 from nncift_core.datasets import report
 from nncift_core.datasets.records import RowProblem, type_name
 
-_STRING_OR_SPACE = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")|([,:])\s*|\s+', re.DOTALL)
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -113,16 +112,19 @@ class Undecodable(RowProblem):
 
 
 def one_line(text: str) -> str:
-    """JSON text without line breaks; only white space between its tokens changes."""
+    """JSON text without line breaks; only white space between its tokens changes.
+
+    Inside a string JSON writes a line break as an escape, so every real one, with the
+    indentation around it, stands between tokens.
+    """
     if "\n" not in text and "\r" not in text:
         return text
-    return _STRING_OR_SPACE.sub(_token, text)
-
-
-def _token(match: re.Match[str]) -> str:
-    if match[1]:
-        return match[1]
-    return f"{match[2]} " if match[2] else ""
+    joined = ""
+    for line in text.replace("\r", "\n").split("\n"):
+        if piece := line.strip(" \t"):
+            tight = not joined or joined[-1] in "{[" or piece[0] in "}]"
+            joined += piece if tight else f" {piece}"
+    return joined
 
 
 def warn_of_repeated_keys(lines: list[int], warnings: list[str]) -> None:

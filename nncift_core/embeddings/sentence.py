@@ -85,7 +85,10 @@ class SentenceEncoder:
         if self.name in MINILM_NAMES:
             self._check_embedded_weights()
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
+        # A bar for the fraction of a second that loading takes would only garble progress.
+        logging.disable_progress_bar()
         try:
             return SentenceTransformer(
                 str(self._folder or self.name),

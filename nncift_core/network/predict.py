@@ -1,33 +1,42 @@
 """Predict every pair from rows projected once, a block of rows at a time.
 
-A pair costs ``hidden`` additions instead of ``2 d x hidden`` multiplications, and nothing of
-size ``n_train x n_target`` need exist: one pass hands blocks to reducers. Two paths give the
-same numbers: plain PyTorch, and a compiled kernel where a C++ compiler works and the number
-of pairs repays it (``kernels.py``). Knows nothing of training, labels or files.
+A pair costs ``hidden`` steps instead of ``2 d x hidden``, and nothing of size
+``n_train x n_target`` need exist: one pass hands blocks to reducers. Plain PyTorch and a
+compiled kernel (``kernels.py``) give the same numbers within 1e-6 of the labels' range.
+Knows nothing of training, labels or files.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 
+from nncift_core.network import native
+from nncift_core.network.kernels import CompiledScorer, EagerScorer
 from nncift_core.network.paper import PaperNetwork
-from nncift_core.network.reducers import Reducer
-from nncift_core.progress import Progress, SilentProgress
-from nncift_core.types import FloatArray
+from nncift_core.network.reducers import Reducer, stream
+from nncift_core.progress import Progress
+from nncift_core.types import FloatArray, IndexArray
+
+__all__ = ["Compile", "Predictor", "Projected", "project", "stream"]
 
 Compile = Literal["auto", "always", "never"]
 
-BLOCK_BYTES = 16 * 2**20
-"""Bytes of one block of predictions: large enough that a reducer's fixed cost per block does
-not show, small enough that a block and what reducers derive from it stay far below 256 MB."""
+COMPILE_PAIRS = 3_000_000
+"""Matrix size from which ``auto`` compiles. Compiling takes 0.4 s once in the life of a cache
+folder and then milliseconds; so many pairs take plain PyTorch 0.15 s or more every time. Size
+alone decides, never what lies in a cache: a run repeated must give the same bits."""
 
 PROJECTION_ROWS = 4096
-"""Rows projected at a time, so that a memory-mapped embedding file is never read whole."""
+"""Rows projected at a time, so that a memory-mapped file of embeddings is never read whole."""
+
+PAIR_ROWS = 65_536
+"""Pairs gathered at a time: 26 MB of each side at 100 hidden units."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,9 @@ class Projected:
         output_bias: Of the output layer, on the training scale.
         scale: Original units per unit of the training scale.
         offset: Original units at zero of the training scale.
+
+    Raises:
+        ValueError: When the shapes do not fit together or a number is not finite.
     """
 
     helpers: FloatArray
@@ -57,9 +69,13 @@ class Projected:
         hidden = self.output_weight.shape
         if self.helpers.shape[1:] != hidden or self.helped.shape[1:] != hidden:
             raise ValueError(
-                f"helpers {self.helpers.shape} and helped {self.helped.shape} do not both end "
-                f"in the {hidden} of output_weight"
+                f"helpers {self.helpers.shape} and helped {self.helped.shape} must both end in "
+                f"{hidden}, the shape of output_weight"
             )
+        # The compiled kernel reckons with finite numbers only.
+        for name in ("helpers", "helped", "output_weight", "output_bias", "scale", "offset"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ValueError(f"{name} holds a number that is not finite")
 
 
 def project(
@@ -81,18 +97,18 @@ def project(
     """
     head = network.head()
 
-    def rows(embeddings: FloatArray, half: str) -> FloatArray:
+    def rows(embeddings: FloatArray, helped: bool) -> FloatArray:
+        half = network.project_helped if helped else network.project_helpers
         projected = np.empty((len(embeddings), network.hidden), np.float32)
         for start in range(0, len(embeddings), PROJECTION_ROWS):
             chunk = np.array(embeddings[start : start + PROJECTION_ROWS], np.float32)
             with torch.no_grad():
-                part = getattr(network, half)(torch.from_numpy(chunk))
-            projected[start : start + len(chunk)] = part.numpy()
+                projected[start : start + len(chunk)] = half(torch.from_numpy(chunk)).numpy()
         return projected
 
     return Projected(
-        helpers=rows(helper_embeddings, "project_helpers"),
-        helped=rows(helped_embeddings, "project_helped"),
+        helpers=rows(helper_embeddings, helped=False),
+        helped=rows(helped_embeddings, helped=True),
         output_weight=head.output_weight.numpy().astype(np.float32),
         output_bias=head.output_bias,
         scale=scale,
@@ -100,66 +116,29 @@ def project(
     )
 
 
-class InfluenceSource(Protocol):
-    """A matrix ``(n_train, n_target)`` that comes by blocks: predictions or exact values."""
-
-    @property
-    def n_train(self) -> int:
-        """Rows: the training pool."""
-
-    @property
-    def n_target(self) -> int:
-        """Columns: the target set."""
-
-    def block(self, start: int, stop: int, columns: slice = ...) -> FloatArray:
-        """Rows ``start`` to ``stop`` and ``columns``, ``(rows, columns)`` float32."""
-
-
-def stream(
-    source: InfluenceSource,
-    reducers: Sequence[Reducer],
-    progress: Progress | None = None,
-    block_rows: int | None = None,
-) -> None:
-    """One pass over all rows of a source: every block goes to every reducer.
-
-    Announces no stage; advances ``progress`` by the pairs of each block.
-
-    Raises:
-        Cancelled: Through ``progress``; the reducers are aborted and leave no half file.
-    """
-    progress = progress or SilentProgress()
-    rows = block_rows or max(1, BLOCK_BYTES // (4 * max(1, source.n_target)))
-    try:
-        for reducer in reducers:
-            reducer.begin(source.n_train, source.n_target)
-        for start in range(0, source.n_train, rows):
-            block = source.block(start, min(start + rows, source.n_train))
-            for reducer in reducers:
-                reducer.update(start, block)
-            progress.advance(block.size)
-        for reducer in reducers:
-            reducer.finish()
-    except BaseException:
-        for reducer in reducers:
-            reducer.abort()
-        raise
-
-
 class Predictor:
-    """Predicted influence in original units, by block, by pair or as one stream.
+    """Predicted influence in original units: by block, by pair, or as one stream.
+
+    A source of blocks like any other (``reducers.InfluenceSource``).
 
     Args:
         projected: Both sides, projected.
-        compile: ``auto`` compiles when the pairs of one call repay it; ``always`` whatever
-            the size; ``never`` stays in plain PyTorch.
+        compile: ``auto`` compiles where the size of the matrix repays it, ``always`` whatever
+            the size, ``never`` stays in plain PyTorch. Without a working compiler all three
+            stay in plain PyTorch.
     """
 
     def __init__(self, projected: Projected, *, compile: Compile = "auto") -> None:
         self.projected = projected
-        self.compile = compile
+        self._wants_kernel = compile == "always" or (
+            compile == "auto" and self.n_train * self.n_target >= COMPILE_PAIRS
+        )
+        self._weight = (projected.output_weight * np.float64(projected.scale)).astype(np.float32)
+        self._constant = projected.offset + projected.scale * projected.output_bias
+        self._scorer: EagerScorer | CompiledScorer | None = None
+        self._warned = False
         self.warning: str | None = None
-        """Why the slower path is used although the compiled one was wanted; None otherwise."""
+        """Why the slower path is taken although the compiled one was wanted, once prepared."""
 
     @property
     def n_train(self) -> int:
@@ -170,3 +149,80 @@ class Predictor:
     def n_target(self) -> int:
         """Rows of the target set."""
         return len(self.projected.helped)
+
+    def prepare(self, progress: Progress | None = None) -> float:
+        """Load the kernel, or compile it, now rather than with the first block.
+
+        Says once through ``progress`` when there is no compiler and the slower path is taken.
+
+        Returns:
+            Seconds it took.
+        """
+        start = time.perf_counter()
+        if self._scorer is None:
+            self._scorer = self._make_scorer(self.projected.helped)
+        if progress and self.warning and not self._warned:
+            progress.warn(self.warning)
+            self._warned = True
+        return time.perf_counter() - start
+
+    @property
+    def compiled(self) -> bool:
+        """Whether blocks come from the compiled kernel."""
+        self.prepare()
+        return isinstance(self._scorer, CompiledScorer)
+
+    def block(self, start: int, stop: int, columns: slice = slice(None)) -> FloatArray:
+        """Predicted influence of rows ``start`` to ``stop``: ``(stop - start, columns)``."""
+        self.prepare()
+        assert self._scorer is not None
+        # Positions of all columns in order are the common case and have their scorer ready.
+        whole = columns.indices(self.n_target) == (0, self.n_target, 1)
+        scorer = self._scorer if whole else self._make_scorer(self.projected.helped[columns])
+        return scorer.scores(self.projected.helpers[start:stop])
+
+    def subset(self, helper_positions: IndexArray, helped_positions: IndexArray) -> Predictor:
+        """A predictor of these rows and columns, in this order, equal to the bit."""
+        whole = self.projected
+        part = replace(
+            whole, helpers=whole.helpers[helper_positions], helped=whole.helped[helped_positions]
+        )
+        return Predictor(part, compile="always" if self._wants_kernel else "never")
+
+    def pairs(self, helper_positions: IndexArray, helped_positions: IndexArray) -> FloatArray:
+        """Predicted influence of single pairs: two ``(n,)`` arrays of positions to ``(n,)``."""
+        predicted = np.empty(len(helper_positions), np.float32)
+        for start in range(0, len(predicted), PAIR_ROWS):
+            part = slice(start, start + PAIR_ROWS)
+            hidden = self.projected.helpers[helper_positions[part]]
+            hidden += self.projected.helped[helped_positions[part]]
+            np.maximum(hidden, 0, out=hidden)
+            predicted[part] = hidden @ self._weight + self._constant
+        return predicted
+
+    def stream(
+        self,
+        reducers: Sequence[Reducer],
+        progress: Progress | None = None,
+        block_rows: int | None = None,
+    ) -> None:
+        """One pass over all pairs, in blocks, to ``reducers``; see ``reducers.stream``.
+
+        Says once through ``progress`` when a compiler is missing and the pass will be slower.
+
+        Raises:
+            Cancelled: By ``progress``.
+        """
+        self.prepare(progress)
+        stream(self, reducers, progress, block_rows)
+
+    def _make_scorer(self, helped: FloatArray) -> EagerScorer | CompiledScorer:
+        if self._wants_kernel:
+            kernel = native.load()
+            if isinstance(kernel, native.Kernel):
+                return CompiledScorer(kernel, helped, self._weight, self._constant)
+            self.warning = (
+                f"Prediction uses plain PyTorch, which is slower, because {kernel.reason}; "
+                "the predicted values are the same."
+            )
+        return EagerScorer(helped, self._weight, self._constant)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,14 @@ class QuadrantMetrics:
     mse_cosine: float
 
 
+class _Baselines(TypedDict):
+    mse_mean: float
+    mse_zero: float
+    mse_random: float
+    mse_additive: float | None
+    mse_cosine: float
+
+
 def measure_quadrants(
     by_role: Mapping[str, Pairs],
     predicted: Mapping[str, FloatArray],
@@ -70,10 +79,7 @@ def measure_quadrants(
         scale: Min-max scale of the training labels.
         seed: Of the bootstrap.
     """
-    training = by_role["q1"]
-    scaled = (training.value.astype(np.float64) - scale.lo) / scale.width
-    additive = _Additive(training, scaled, len(helpers), len(helped))
-    slope, intercept = _line(_cosines(training, helpers, helped), scaled)
+    beside = measure_baselines(by_role, helpers, helped, scale)
     table: dict[str, QuadrantMetrics | None] = {}
     for number, role in enumerate(ROLES):
         pairs = by_role.get(role)
@@ -83,8 +89,6 @@ def measure_quadrants(
         truth = (pairs.value.astype(np.float64) - scale.lo) / scale.width
         guess = predicted[role].astype(np.float64)
         spread = intervals(pairs.helper, pairs.helped, truth, guess, seed + number)
-        cosine = slope * _cosines(pairs, helpers, helped) + intercept
-        added = additive.predict(pairs)
         table[role] = QuadrantMetrics(
             n=len(pairs),
             mse=_mse(truth, guess),
@@ -93,6 +97,40 @@ def measure_quadrants(
             mse_ci=spread.mse,
             r2_ci=spread.r2,
             spearman_ci=spread.spearman,
+            **beside[role],
+        )
+    return table
+
+
+def measure_baselines(
+    by_role: Mapping[str, Pairs],
+    helpers: FloatArray,
+    helped: FloatArray,
+    scale: LabelScale,
+) -> dict[str, _Baselines]:
+    """What must be beaten in each quadrant that has pairs; needs no network.
+
+    Args:
+        by_role: Labelled pairs, original units.
+        helpers: ``(n_train, d)`` unit embeddings of the pool.
+        helped: ``(n_target, d)`` unit embeddings of the target set.
+        scale: Min-max scale of the training labels.
+
+    Returns:
+        By quadrant, the fields ``mse_mean`` to ``mse_cosine`` of ``QuadrantMetrics``.
+    """
+    training = by_role["q1"]
+    scaled = (training.value.astype(np.float64) - scale.lo) / scale.width
+    additive = _Additive(training, scaled, len(helpers), len(helped))
+    slope, intercept = _line(_cosines(training, helpers, helped), scaled)
+    table: dict[str, _Baselines] = {}
+    for role, pairs in by_role.items():
+        if not len(pairs):
+            continue
+        truth = (pairs.value.astype(np.float64) - scale.lo) / scale.width
+        cosine = slope * _cosines(pairs, helpers, helped) + intercept
+        added = additive.predict(pairs)
+        table[role] = _Baselines(
             mse_mean=_mse(truth, scaled.mean()),
             mse_zero=_mse(truth, 0.0),
             # E[(U - y)^2] for U uniform on 0 to 1: exact, so no second draw can change it.

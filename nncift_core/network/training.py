@@ -8,8 +8,9 @@ mean squared error, no early stopping).
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,18 +166,34 @@ def train(
         history.append(point)
         progress.point("epoch", point)
 
-    measure(0)
-    for epoch in range(1, settings.epochs + 1):
-        network.train()
-        for batch in torch.randperm(len(target), generator=order).split(settings.batch_pairs):
-            optimizer.zero_grad(set_to_none=True)
-            predicted = network(helper_rows[i[batch]], helped_rows[j[batch]])
-            torch.nn.functional.mse_loss(predicted, target[batch]).backward()
-            optimizer.step()
-        network.eval()
-        measure(epoch)
-        progress.advance()
+    with _one_thread():
+        measure(0)
+        for epoch in range(1, settings.epochs + 1):
+            network.train()
+            for batch in torch.randperm(len(target), generator=order).split(settings.batch_pairs):
+                optimizer.zero_grad(set_to_none=True)
+                predicted = network(helper_rows[i[batch]], helped_rows[j[batch]])
+                torch.nn.functional.mse_loss(predicted, target[batch]).backward()
+                optimizer.step()
+            network.eval()
+            measure(epoch)
+            progress.advance()
     return TrainedNetwork(name, network.eval(), scale, tuple(history))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Work on one core: a step of 64 pairs is too small to share.
+
+    Two threads wait for each other longer than they work (on two busy cores a run of 640 steps
+    took 108 s with two threads and 3 s with one), and the result would depend on their number.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.inference_mode()

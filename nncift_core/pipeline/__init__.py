@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.cost import CostEstimate, estimate_cost
-    from nncift_core.pipeline.exporting import Exported, export_selection
+    from nncift_core.pipeline.exporting import Exported, export_selection, preview_selection
     from nncift_core.pipeline.importing import (
         Imported,
         ensure_demo,
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
         import_files,
     )
     from nncift_core.pipeline.roles import ensure_datasets, read_roles
-    from nncift_core.pipeline.runs import create_run, create_selection, work
+    from nncift_core.pipeline.runs import (
+        PendingSelection,
+        create_run,
+        create_selection,
+        discard_selection,
+        pending_selections,
+        work,
+    )
     from nncift_core.pipeline.spec import DataSource, RunSpec, resolve
     from nncift_core.pipeline.stages import RunOutcome, execute, write_predictions
     from nncift_core.pipeline.view import RunView
@@ -28,14 +35,18 @@ _HOME = {
     "estimate_cost": "cost",
     "Exported": "exporting",
     "export_selection": "exporting",
+    "preview_selection": "exporting",
     "Imported": "importing",
     "ensure_demo": "importing",
     "ensure_project": "importing",
     "import_files": "importing",
     "ensure_datasets": "roles",
     "read_roles": "roles",
+    "PendingSelection": "runs",
     "create_run": "runs",
     "create_selection": "runs",
+    "discard_selection": "runs",
+    "pending_selections": "runs",
     "work": "runs",
     "DataSource": "spec",
     "RunSpec": "spec",
@@ -51,11 +62,13 @@ __all__ = [
     "DataSource",
     "Exported",
     "Imported",
+    "PendingSelection",
     "RunOutcome",
     "RunSpec",
     "RunView",
     "create_run",
     "create_selection",
+    "discard_selection",
     "ensure_datasets",
     "ensure_demo",
     "ensure_project",
@@ -63,6 +76,8 @@ __all__ = [
     "execute",
     "export_selection",
     "import_files",
+    "pending_selections",
+    "preview_selection",
     "read_roles",
     "resolve",
     "work",

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from nncift_core.export import (
+    SCHEMAS,
     ExportFile,
     build_manifest,
     chosen_rows,
     manifest_path,
+    suffix_for,
     write_manifest,
     write_rows,
 )
 from nncift_core.files import read_json
+from nncift_core.influence.label import Labels
 from nncift_core.pipeline.artifacts import RunFiles
-from nncift_core.pipeline.estimates import Labels
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.spec import DataSource, RunSpec
 from nncift_core.store import SelectedRow, SelectionRecord, Workspace
@@ -59,13 +63,7 @@ def export_selection(
     spec = RunSpec.read(files.config)
     roles = read_roles(workspace, spec)
     chosen = workspace.catalog.selection_rows(selection_id)
-    place = {row.id: position for position, row in enumerate(roles.pool)}
-    selected = [place[row.row_id] for row in chosen]
-    if which == "rest":
-        taken = set(selected)
-        positions = [i for i in range(len(roles.pool)) if i not in taken]
-    else:
-        positions = selected
+    positions = _positions(roles, chosen, which)
     raws = workspace.catalog.dataset_raw(
         spec.train.id, [int(roles.pool_positions[i]) for i in positions]
     )
@@ -81,6 +79,47 @@ def export_selection(
     write_manifest(manifest, content | {"which": which})
     workspace.catalog.add_export(selection_id, schema, str(file.path), file.sha256, file.rows)
     return Exported(file, manifest)
+
+
+def preview_selection(
+    workspace: Workspace,
+    selection_id: str,
+    *,
+    schema: str = "raw",
+    which: Which = "selected",
+    count: int = 3,
+) -> list[str]:
+    """The first rows of an export as JSON texts; of a Parquet file, its rows as objects.
+
+    The arguments are those of ``export_selection``. Raises: ConfigError, WorkspaceError.
+    """
+    record = workspace.catalog.selection(selection_id)
+    spec = RunSpec.read(RunFiles(workspace.run_dir(record.run_id)).config)
+    roles = read_roles(workspace, spec)
+    chosen = workspace.catalog.selection_rows(selection_id)
+    positions = _positions(roles, chosen, which)[:count]
+    raws = workspace.catalog.dataset_raw(
+        spec.train.id, [int(roles.pool_positions[i]) for i in positions]
+    )
+    buffer = io.BytesIO()
+    SCHEMAS[schema].load()(buffer, raws, [roles.pool[i] for i in positions])
+    if suffix_for(schema) == ".parquet":
+        import pyarrow.parquet as pq
+
+        buffer.seek(0)
+        rows = pq.read_table(buffer).to_pylist()
+        return [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
+    return buffer.getvalue().decode("utf-8").split("\n")[: len(positions)]
+
+
+def _positions(roles: Roles, chosen: Sequence[SelectedRow], which: Which) -> list[int]:
+    """Positions in the pool of the rows to export."""
+    place = {row.id: position for position, row in enumerate(roles.pool)}
+    selected = [place[row.row_id] for row in chosen]
+    if which == "selected":
+        return selected
+    taken = set(selected)
+    return [i for i in range(len(roles.pool)) if i not in taken]
 
 
 def _manifest(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, replace
+import shutil
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nncift_core import jobs
 from nncift_core.config import Budget
 from nncift_core.errors import ConfigError, NNCIFTError, WorkspaceError
-from nncift_core.files import write_json
+from nncift_core.files import named_errors, write_json
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import read_estimates
 from nncift_core.pipeline.roles import read_roles
@@ -67,6 +68,58 @@ def create_selection(
         },
     )
     return selection_id
+
+
+@dataclass(frozen=True)
+class PendingSelection:
+    """A later selection that is not stored: it waits, works, or ended without a result."""
+
+    id: str
+    name: str
+    objective: str
+    budget: str
+    folder: Path
+    state: jobs.JobState
+
+
+def pending_selections(workspace: Workspace, run_id: str) -> list[PendingSelection]:
+    """The later selections of a run that are not in the catalog, the oldest first."""
+    stored = {record.id for record in workspace.catalog.selections(run_id)}
+    parent = workspace.run_dir(run_id) / "selections"
+    pending = []
+    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+        if folder.name in stored:
+            continue
+        # A folder that is being made or removed at this moment is not there for anybody.
+        with contextlib.suppress(NNCIFTError, KeyError):
+            job = jobs.read_job(folder)
+            pending.append(
+                PendingSelection(
+                    folder.name,
+                    str(job["name"]),
+                    str(job["objective"]),
+                    str(job["budget"]),
+                    folder,
+                    jobs.read_state(folder),
+                )
+            )
+    return pending
+
+
+def discard_selection(workspace: Workspace, run_id: str, selection_id: str) -> None:
+    """Remove the folder of a later selection that ended without a result.
+
+    Raises:
+        ConfigError: It is stored, or something still works on it.
+        WorkspaceError: It cannot be removed.
+    """
+    folder = workspace.selection_dir(run_id, selection_id)
+    if any(record.id == selection_id for record in workspace.catalog.selections(run_id)):
+        raise ConfigError(f"Selection {selection_id} is complete and stays with its run.")
+    if jobs.read_state(folder).live:
+        raise ConfigError(f"Selection {selection_id} is being made.", "Cancel it first.")
+    with named_errors(folder):
+        shutil.rmtree(folder)
 
 
 def work(job_dir: Path, echo: Progress | None = None) -> RunOutcome | SelectionRecord:

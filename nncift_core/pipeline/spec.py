@@ -16,6 +16,7 @@ from nncift_core.errors import ConfigError
 from nncift_core.files import read_json, write_json
 from nncift_core.influence import METHODS
 from nncift_core.network import NETWORKS
+from nncift_core.registry import Entry
 from nncift_core.runtime import versions
 from nncift_core.selection import OBJECTIVES
 
@@ -74,6 +75,15 @@ class RunSpec:
                 f"Objective {self.config.objective!r} does not use an existing set.",
                 "Leave --existing out, or use --objective flcg.",
             )
+
+    def usable_objectives(self) -> list[Entry]:
+        """The objectives whose needs this run can meet, in the order of the registry."""
+        given = {"row-scores"}
+        if "pairwise" in METHODS[self.config.method].needs:
+            given |= {"target-matrix", "pool-matrix"}
+            if self.existing is not None:
+                given.add("existing-matrix")
+        return [entry for entry in OBJECTIVES if entry.needs <= given]
 
     def write(self, run_dir: Path, run_id: str) -> None:
         """Write config.json into the run's folder. Raises: WorkspaceError."""

@@ -17,15 +17,14 @@ import torch
 from nncift_core.config import Budget
 from nncift_core.datasets import find_self_pairs
 from nncift_core.embeddings import embed, open_encoder
-from nncift_core.errors import ConfigError
-from nncift_core.files import read_json, save_array, write_json
+from nncift_core.files import plain, read_json, save_array, write_json
 from nncift_core.influence import METHODS
 from nncift_core.influence.label import Labels, label
 from nncift_core.influence.label_plan import plan_block
-from nncift_core.network.predict import stream
-from nncift_core.network.quadrants import measure_quadrants
-from nncift_core.network.reducers import ColumnMean, Histogram, MemmapWriter, Range, RowMean
-from nncift_core.network.training import TrainedNetwork, predict_pairs, train
+from nncift_core.network.quadrants import measure_baselines, measure_quadrants
+from nncift_core.network.reducers import Histogram, MemmapWriter, RowMean, stream
+from nncift_core.network.summaries import ColumnMean, Range
+from nncift_core.network.training import LabelScale, TrainedNetwork, predict_pairs, train
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import Estimates, make_method, read_estimates
 from nncift_core.pipeline.roles import Roles, read_roles
@@ -89,7 +88,9 @@ def write_predictions(workspace: Workspace, run_id: str, path: Path, progress: P
     """
     files = RunFiles(workspace.run_dir(run_id))
     spec = RunSpec.read(files.config)
-    estimates = read_estimates(workspace, spec, read_roles(workspace, spec), files)
+    roles = read_roles(workspace, spec)
+    estimates = read_estimates(workspace, spec, roles, files)
+    progress.stage("write", len(roles.pool) * len(roles.target), "pairs")
     stream(estimates.raw, [MemmapWriter(path)], progress)
 
 
@@ -106,8 +107,6 @@ def _check(spec: RunSpec, roles: Roles, progress: Progress) -> None:
             "With this method influence is the cosine of the network's own inputs: --exact is "
             "cheaper and has no error. The network only reproduces the paper's setting."
         )
-    if not set(roles.pool_positions.tolist()):
-        raise ConfigError("The pool is empty.", "Give more rows or a smaller target sample.")
 
 
 def _embed(
@@ -161,6 +160,10 @@ def _train(
     if files.quadrants.is_file():
         return
     seed = spec.config.seed
+    # Known before the first epoch, so that a page can draw them beside the learning network.
+    scale = LabelScale.of(labels.training)
+    baselines = measure_baselines(labels.by_role, helpers, helped, scale)
+    progress.point("baselines", baselines)
     trained = train(spec.config.network, helpers, helped, labels.by_role, seed, progress)
     predicted = {
         role: _predicted(trained, helpers, helped, pairs) for role, pairs in labels.by_role.items()
@@ -170,7 +173,7 @@ def _train(
     save_array(files.projected_helpers, projected.helpers)
     save_array(files.projected_helped, projected.helped)
     trained.save(files.network)
-    workspace.catalog.add_quadrant_metrics(run_id, _as_json(quadrants))
+    workspace.catalog.add_quadrant_metrics(run_id, plain(quadrants))
     write_json(files.quadrants, quadrants)
 
 
@@ -182,13 +185,6 @@ def _predicted(
     )
 
 
-def _as_json(quadrants: Mapping[str, Any]) -> dict[str, Any]:
-    from nncift_core.files import plain
-
-    content: dict[str, Any] = plain(quadrants)
-    return content
-
-
 def _predict(
     workspace: Workspace, spec: RunSpec, roles: Roles, files: RunFiles, progress: Progress
 ) -> Estimates:
@@ -196,7 +192,7 @@ def _predict(
     if files.overview.is_file():
         return estimates
     self_pairs = find_self_pairs(roles.pool, roles.target)
-    row_mean, column_mean, span = RowMean(self_pairs), ColumnMean(self_pairs), Range()
+    row_mean, column_mean, span = RowMean(*self_pairs), ColumnMean(*self_pairs), Range()
     # The histogram's range is fixed before the pass; what lies outside is counted at its ends.
     lo, hi = (
         (-1.0, 1.0)
@@ -207,9 +203,10 @@ def _predict(
         )
     )
     histogram = Histogram(lo, hi, HISTOGRAM_BINS)
+    progress.stage("predict", len(roles.pool) * len(roles.target), "pairs")
     stream(estimates.best, [row_mean, column_mean, span, histogram], progress)
-    save_array(files.row_mean, row_mean.result())
-    save_array(files.column_mean, column_mean.result())
+    save_array(files.row_mean, row_mean.result().astype(np.float32))
+    save_array(files.column_mean, column_mean.result().astype(np.float32))
     lowest, highest = span.result()
     overview = {"lowest": lowest, "highest": highest, "histogram": histogram.result()}
     write_json(files.overview, overview)

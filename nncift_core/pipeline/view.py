@@ -15,17 +15,14 @@ import numpy as np
 
 from nncift_core.errors import ConfigError
 from nncift_core.files import load_array, read_json
-from nncift_core.network.predict import stream
-from nncift_core.network.reducers import TileAbsMax, TileMean
+from nncift_core.network.reducers import stream
+from nncift_core.network.tiles import MOST_TILES, TileAbsMax, TileMean
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import Estimates, read_estimates
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.store import Workspace
 from nncift_core.types import FloatArray, IndexArray, Row
-
-MOST_TILES = 400
-"""Drawn cells per side of a heatmap; browsers stay quick up to about 500 x 500."""
 
 Side = Literal["pool", "target"]
 Order = Literal["input", "influence", "subtask"]
@@ -59,6 +56,51 @@ class Heatmap:
     def pairs_per_cell(self) -> tuple[int, int]:
         """Pool rows and target rows of the largest drawn cell."""
         return int(np.diff(self.pool_edges).max()), int(np.diff(self.target_edges).max())
+
+    @property
+    def color_range(self) -> ColorRange:
+        """Values that the ends of a color scale stand for."""
+        return color_range(self.values)
+
+
+@dataclass(frozen=True)
+class ColorRange:
+    """What the ends of a color scale stand for.
+
+    Attributes:
+        lo: Value of the lowest color.
+        hi: Value of the highest color, above ``lo``.
+        diverging: Whether there are values of both signs; then ``lo`` is ``-hi``, so that zero
+            has the middle color.
+        clipped: Whether some values lie outside and share the end colors.
+    """
+
+    lo: float
+    hi: float
+    diverging: bool
+    clipped: bool
+
+
+def color_range(values: FloatArray) -> ColorRange:
+    """The range that the middle 99 % of the values span: a few extremes must not dull the rest.
+
+    Args:
+        values: Influence in any shape; NaN is left out.
+    """
+    known = values[np.isfinite(values)].astype(np.float64)
+    if not len(known):
+        return ColorRange(0.0, 1.0, diverging=False, clipped=False)
+    lowest, highest = float(known.min()), float(known.max())
+    lo, hi = (float(end) for end in np.quantile(known, [0.005, 0.995]))
+    diverging = lo < 0 < hi
+    if diverging:
+        hi = max(-lo, hi)
+        lo = -hi
+    if hi <= lo:
+        lo, hi = lowest, highest
+    if hi <= lo:
+        lo, hi = lo - 0.5, lo + 0.5
+    return ColorRange(lo, hi, diverging, clipped=lowest < lo or highest > hi)
 
 
 @dataclass(frozen=True)
@@ -145,6 +187,21 @@ class RunView:
             return np.array(sorted(range(len(rows)), key=names.__getitem__), dtype=np.int64)
         return np.arange(len(rows), dtype=np.int64)
 
+    def extremes(self, side: Side, count: int) -> tuple[IndexArray, IndexArray]:
+        """Positions of the rows of highest and of lowest mean influence, no row twice.
+
+        Args:
+            side: Rows that help (``pool``) or that are helped (``target``).
+            count: Rows of each kind, at most; the extreme one first. Rows without a mean are
+                left out.
+        """
+        mean = self.row_mean if side == "pool" else self.column_mean
+        order = self.order(side, "influence")
+        order = order[np.isfinite(mean[order])]
+        highest = order[:count]
+        lowest = order[len(highest) :][::-1][:count]
+        return highest, lowest
+
     def heatmap(
         self,
         pool_window: tuple[int, int] | None = None,
@@ -169,13 +226,13 @@ class RunView:
         target = _window(self.order("target", target_order), target_window)
         source = self.estimates.subset(pool, target)
         tile_type = TileMean if aggregate == "mean" else TileAbsMax
-        tiles = tile_type(most_tiles, most_tiles)
+        tiles = tile_type(np.arange(len(pool)), np.arange(len(target)), most_tiles)
         stream(source, [tiles])
         result = tiles.result()
         pool_first = 0 if pool_window is None else max(0, pool_window[0])
         target_first = 0 if target_window is None else max(0, target_window[0])
         return Heatmap(
-            values=result.values.T,
+            values=result.values.T.astype(np.float32),
             pool_edges=result.row_edges + pool_first,
             target_edges=result.column_edges + target_first,
             pool_positions=pool,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nncift_core.progress import Progress
 from nncift_core.selection.greedy import greedy
 from nncift_core.selection.live_entries import LiveEntries, live_share
-from nncift_core.selection.matrices import DoubleArray, Matrices
+from nncift_core.selection.matrices import DoubleArray, Matrices, finite_rows
 from nncift_core.selection.maximise import Picks, Settings
 from nncift_core.selection.row_blocks import RowBlocks
 from nncift_core.types import FloatArray, IndexArray
@@ -175,13 +175,12 @@ class ConditionalGain(_FacilityLocation):
     def coverage(self, matrices: Matrices) -> MaxCoverage:
         """Columns are pool rows, covered from the start by the existing rows."""
         existing = _present(matrices.existing)
-        floor = self._settings.nu * existing.max(axis=0, initial=0.0).astype(np.float64)
+        floor = self._settings.nu * finite_rows(existing.max(axis=0, initial=0.0))
         return MaxCoverage(_present(matrices.pool), start=floor.astype(np.float32))
 
 
 def _row_max(matrix: FloatArray) -> DoubleArray:
-    best: DoubleArray = matrix.max(axis=1, initial=0.0).astype(np.float64)
-    return best
+    return finite_rows(matrix.max(axis=1, initial=0.0))
 
 
 def _present(matrix: FloatArray | None) -> NDArray[np.float32]:

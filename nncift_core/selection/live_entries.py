@@ -68,8 +68,9 @@ class LiveEntries:
         entries = np.arange(ends[-1]) + shift[segment]
         above = np.subtract(self._values[entries], level[self._columns[entries]], dtype=np.float64)
         np.maximum(above, 0.0, out=above)
-        sums: DoubleArray = np.bincount(segment, weights=above, minlength=len(rows))
-        return sums
+        return np.bincount(segment, weights=above, minlength=len(rows)).astype(
+            np.float64, copy=False
+        )
 
     def drop_covered(self, level: FloatArray) -> None:
         """Forget the entries that a risen level has reached."""

@@ -13,8 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nncift_core.errors import DataError
-from nncift_core.selection.matrices import DoubleArray
+from nncift_core.selection.matrices import DoubleArray, finite_rows
 from nncift_core.types import IndexArray
 
 TIE = 1e-9
@@ -64,13 +63,7 @@ class Lookahead:
         self._by_rank = by_rank
         # Read in the order of memory: by rank, every row would be a jump.
         gains, slack = coverage.estimate(np.arange(len(by_rank)))
-        if not np.isfinite(gains).all():
-            raise DataError(
-                f"The influence of pool row {int(np.argmin(np.isfinite(gains))) + 1} holds values "
-                "that are not finite.",
-                "Compute the influence again, or leave the row out.",
-            )
-        self._first_bounds = gains[by_rank] * (1.0 + slack)
+        self._first_bounds = finite_rows(gains)[by_rank] * (1.0 + slack)
         self._open = np.ones(len(by_rank), dtype=bool)
         self._look = np.zeros(len(by_rank), dtype=np.int64)
         self._now = 0
@@ -130,6 +123,8 @@ class Lookahead:
             return
         floor = max(contest.floor, float(estimates.max()) * (1.0 - slack) * (1.0 - TIE))
         close = ranks[estimates * (1.0 + slack) >= floor]
+        if not len(close):
+            return
         gains = self._coverage.exact(self._by_rank[close])
         self._bounds[close] = gains
         contest.enter(close, gains)

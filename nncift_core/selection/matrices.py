@@ -101,6 +101,22 @@ class SelectionResult:
         return len(self.order)
 
 
+def finite_rows(values: NDArray[np.floating]) -> DoubleArray:
+    """One value of each pool row as float64, all of them finite.
+
+    Raises:
+        DataError: A value is NaN or infinite; names the first such pool row, from 1.
+    """
+    finite = np.isfinite(values)
+    if not finite.all():
+        raise DataError(
+            f"The influence of pool row {int(np.argmin(finite)) + 1} holds values that are not "
+            "finite.",
+            "Compute the influence again, or leave the row out.",
+        )
+    return values.astype(np.float64)
+
+
 def scale(
     influence: NDArray[np.floating], lo: float, hi: float, *, out: FloatArray | None = None
 ) -> FloatArray:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nncift_core.errors import DataError
 from nncift_core.progress import Progress
 from nncift_core.selection.facility_location import FacilityLocationTarget
-from nncift_core.selection.matrices import Matrices
+from nncift_core.selection.matrices import Matrices, finite_rows
 from nncift_core.selection.maximise import Picks, Settings
 from nncift_core.types import FloatArray, IndexArray
 
@@ -33,12 +32,6 @@ class TopK:
     ) -> Picks:
         """Sorted by score, ties by rank. Raises: DataError, Cancelled."""
         scores = _scores(matrices)
-        if not np.isfinite(scores).all():
-            bad = int(np.flatnonzero(~np.isfinite(scores))[0])
-            raise DataError(
-                f"Pool row {bad + 1} has the score {scores[bad]}, which cannot be ranked.",
-                "Score the row again, or leave it out.",
-            )
         ranked = by_rank[np.argsort(-scores[by_rank], kind="stable")]
         order = ranked[:budget]
         progress.advance(budget)
@@ -112,12 +105,6 @@ class _Queues:
         """The best open rows of a column, best last; all rows tied at the cut are in."""
         rows = self._by_rank[open_rows[self._by_rank]]
         values = self._column(column)[rows]
-        if not np.isfinite(values).all():
-            bad = int(rows[np.flatnonzero(~np.isfinite(values))[0]])
-            raise DataError(
-                f"The influence of pool row {bad + 1} holds values that are not finite.",
-                "Compute the influence again, or leave the row out.",
-            )
         if len(rows) > self._length:
             cut = np.partition(values, len(rows) - self._length)[len(rows) - self._length]
             kept = values >= cut
@@ -130,6 +117,7 @@ class _Queues:
         if start != self._block_start:
             part = self._scores[:, start : start + COLUMN_BLOCK]
             self._block = np.ascontiguousarray(part.T)
+            finite_rows(self._block.max(axis=0))
             self._block_start = start
         values: FloatArray = self._block[column - start]
         return values
@@ -137,7 +125,7 @@ class _Queues:
 
 def _scores(matrices: Matrices) -> NDArray[np.float64]:
     scores = matrices.row_mean if matrices.row_scores is None else matrices.row_scores
-    return np.asarray(scores, dtype=np.float64)
+    return finite_rows(np.asarray(scores))
 
 
 def _turns(target: FloatArray, subtasks: object) -> tuple[FloatArray, IndexArray]:

@@ -48,7 +48,7 @@ class RowBlocks:
         floor = torch.from_numpy(level)
         ceiling = None if cap is None else torch.from_numpy(cap)
         sums = []
-        for batch in torch.from_numpy(rows).split(self._rows):
+        for batch in torch.split(torch.from_numpy(rows), self._rows):
             block = torch.index_select(self._tensor, 0, batch, out=self._buffer[: batch.numel()])
             if ceiling is not None:
                 torch.minimum(block, ceiling, out=block)
@@ -75,7 +75,7 @@ class RowBlocks:
         base = torch.from_numpy(total.astype(np.float32))
         root = torch.from_numpy(np.sqrt(total).astype(np.float32))
         sums = []
-        for batch in torch.from_numpy(rows).split(self._rows):
+        for batch in torch.split(torch.from_numpy(rows), self._rows):
             block = torch.index_select(self._tensor, 0, batch, out=self._buffer[: batch.numel()])
             block.relu_()
             # x / (sqrt(c + x) + sqrt(c)) is the difference of the roots without cancellation.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nncift_core.store.database import Database
+from nncift_core.store.database import Database, first_row
 from nncift_core.store.dataset_tables import DatasetTables
 from nncift_core.store.label_tables import LabelTables
 from nncift_core.store.run_tables import RunTables
@@ -26,6 +26,14 @@ class Catalog(DatasetTables, RunTables, LabelTables, SelectionTables):
     def __init__(self, path: Path, *, patience: float = 20.0) -> None:
         self.path = path
         self._database = Database(path, patience=patience)
+
+    def used_bytes(self) -> int:
+        """Bytes of the catalog that hold records; the file may be larger by what is reusable."""
+        with self._database.session() as connection:
+            sizes = first_row(
+                connection, "SELECT block_size * used_blocks FROM pragma_database_size()"
+            )
+        return int(sizes[0])
 
     def check(self) -> None:
         """Open the catalog once, bringing it to the newest schema. Raises: WorkspaceError."""

@@ -125,8 +125,7 @@ class Database:
 
     def _migrate(self, connection: Connection) -> None:
         try:
-            row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-            current = int(row[0])
+            current = int(first_row(connection, "SELECT max(version) FROM schema_version")[0])
         except duckdb.CatalogException:
             current = 0
         latest = max((migration.version for migration in self.migrations), default=0)
@@ -185,6 +184,15 @@ def _transaction(connection: Connection) -> Iterator[None]:
         with contextlib.suppress(duckdb.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def first_row(connection: Connection, sql: str, values: Sequence[Any] = ()) -> Any:
+    """The first row of a result, None if it is empty.
+
+    Unlike ``fetchone`` it leaves no open result, which would make DuckDB refuse ``register``.
+    """
+    found = connection.execute(sql, values).fetchall()
+    return found[0] if found else None
 
 
 def insert_columns(

@@ -15,7 +15,14 @@ import numpy as np
 from nncift_core.datasets.report import Rejection
 from nncift_core.errors import unknown_name
 from nncift_core.files import json_text
-from nncift_core.store.database import Connection, Database, insert_columns, storable, utc_now
+from nncift_core.store.database import (
+    Connection,
+    Database,
+    first_row,
+    insert_columns,
+    storable,
+    utc_now,
+)
 from nncift_core.store.ids import absent, checked_id
 from nncift_core.store.records import DatasetRecord, RowRecord
 from nncift_core.types import Row
@@ -244,7 +251,7 @@ def page_of_rows(
     limit: int,
 ) -> tuple[list[RowRecord], int]:
     """One page of rows under a condition with bound values, and how many there are."""
-    total = connection.execute(f"SELECT count(*) FROM rows WHERE {condition}", values).fetchone()[0]
+    total = first_row(connection, f"SELECT count(*) FROM rows WHERE {condition}", values)[0]
     found = connection.execute(
         f"SELECT {ROW_COLUMNS} FROM rows WHERE {condition} ORDER BY {ordering} LIMIT ? OFFSET ?",
         [*values, *page_bounds(offset, limit)],
@@ -265,18 +272,14 @@ def row_record(values: Sequence[Any]) -> RowRecord:
 
 def require_dataset(connection: Connection, dataset_id: str) -> int:
     """The number of rows of a stored dataset. Raises: ConfigError."""
-    found = connection.execute(
-        "SELECT accepted FROM datasets WHERE id = ?", [dataset_id]
-    ).fetchone()
+    found = first_row(connection, "SELECT accepted FROM datasets WHERE id = ?", [dataset_id])
     if found is None:
         raise absent("dataset", dataset_id)
     return int(found[0])
 
 
 def _find_dataset(connection: Connection, dataset_id: str) -> DatasetRecord | None:
-    values = connection.execute(
-        f"SELECT {_DATASET} FROM datasets WHERE id = ?", [dataset_id]
-    ).fetchone()
+    values = first_row(connection, f"SELECT {_DATASET} FROM datasets WHERE id = ?", [dataset_id])
     return None if values is None else _dataset_record(values)
 
 

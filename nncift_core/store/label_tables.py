@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nncift_core.files import json_text
-from nncift_core.store.database import Database, insert_columns
+from nncift_core.store.database import Database, first_row, insert_columns
 from nncift_core.store.ids import checked_id
 from nncift_core.store.records import LabelSet
 from nncift_core.store.run_tables import require_run
@@ -95,10 +95,11 @@ class LabelTables:
         """The true influence of one pair of row ids, None where it was not labelled."""
         checked_id("run", run_id)
         with self._database.session() as connection:
-            found = connection.execute(
+            found = first_row(
+                connection,
                 "SELECT value FROM labels WHERE run_id = ? AND helper = ? AND helped = ? LIMIT 1",
                 [run_id, helper, helped],
-            ).fetchone()
+            )
         return None if found is None else float(found[0])
 
     def add_quadrant_metrics(self, run_id: str, quadrants: Mapping[str, Any]) -> None:

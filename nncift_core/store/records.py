@@ -125,5 +125,6 @@ class Freed:
     """What a deletion removed."""
 
     bytes: int = 0
+    """Of deleted files, and of the catalog's blocks that are free for other records now."""
     runs: tuple[str, ...] = field(default=())
     datasets: tuple[str, ...] = field(default=())

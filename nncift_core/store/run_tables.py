@@ -8,7 +8,7 @@ from typing import Any
 
 from nncift_core.errors import ConfigError
 from nncift_core.files import json_text
-from nncift_core.store.database import Connection, Database, utc_now
+from nncift_core.store.database import Connection, Database, first_row, utc_now
 from nncift_core.store.dataset_tables import require_dataset
 from nncift_core.store.ids import absent, checked_id, short_hash, slug
 from nncift_core.store.records import ProjectRecord, RunRecord
@@ -117,10 +117,11 @@ class RunTables:
             connection.execute("DELETE FROM projects WHERE id = ?", [project_id])
             deleted = []
             for dataset_id in dict.fromkeys((project.pool_id, project.target_id)):
-                used = connection.execute(
+                used = first_row(
+                    connection,
                     "SELECT count(*) FROM projects WHERE pool_id = $1 OR target_id = $1",
                     [dataset_id],
-                ).fetchone()
+                )
                 if dataset_id is not None and not used[0]:
                     for table, column in (
                         ("rows", "dataset_id"),
@@ -218,17 +219,17 @@ def _checked_name(name: str) -> str:
 
 
 def _require_free_name(connection: Connection, name: str, own_id: str) -> None:
-    taken = connection.execute(
-        "SELECT count(*) FROM projects WHERE lower(name) = lower(?) AND id <> ?", [name, own_id]
-    ).fetchone()
+    taken = first_row(
+        connection,
+        "SELECT count(*) FROM projects WHERE lower(name) = lower(?) AND id <> ?",
+        [name, own_id],
+    )
     if taken[0]:
         raise ConfigError(f"There is a project {name!r} already.", "Choose another name.")
 
 
 def _require_project(connection: Connection, project_id: str) -> ProjectRecord:
-    values = connection.execute(
-        f"SELECT {_PROJECT} FROM projects WHERE id = ?", [project_id]
-    ).fetchone()
+    values = first_row(connection, f"SELECT {_PROJECT} FROM projects WHERE id = ?", [project_id])
     if values is None:
         raise absent("project", project_id)
     return ProjectRecord(*values)
@@ -243,7 +244,7 @@ def require_run(connection: Connection, run_id: str) -> RunRecord:
 
 
 def _find_run(connection: Connection, run_id: str) -> RunRecord | None:
-    values = connection.execute(f"SELECT {_RUN} FROM runs WHERE run_id = ?", [run_id]).fetchone()
+    values = first_row(connection, f"SELECT {_RUN} FROM runs WHERE run_id = ?", [run_id])
     return None if values is None else _run_record(values)
 
 

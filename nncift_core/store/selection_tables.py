@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from nncift_core.errors import unknown_name
 from nncift_core.files import json_text
-from nncift_core.store.database import Connection, Database, insert_columns, storable, utc_now
+from nncift_core.store.database import (
+    Connection,
+    Database,
+    first_row,
+    insert_columns,
+    storable,
+    utc_now,
+)
 from nncift_core.store.dataset_tables import (
     MATCHES,
     ROW_COLUMNS,
@@ -166,7 +173,7 @@ class SelectionTables:
         columns = ROW_COLUMNS.replace("row_id", "rows.row_id")
         with self._database.session() as connection:
             _require_selection(connection, selection_id)
-            total = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone()[0]
+            total = first_row(connection, f"SELECT count(*) FROM {source}", values)[0]
             found = connection.execute(
                 f"SELECT {_SELECTED}, {columns} FROM {source}"
                 f" ORDER BY {CHOSEN_ORDERS[order]} {direction} NULLS LAST, rank LIMIT ? OFFSET ?",
@@ -186,10 +193,12 @@ class SelectionTables:
         descending: bool = False,
         offset: int = 0,
         limit: int = 50,
+        target_sample: Collection[str] = (),
     ) -> tuple[list[RowRecord], int]:
         """One page of the pool rows that were not chosen, and how many match.
 
-        The arguments are those of ``browse_rows``. Raises: ConfigError.
+        The arguments are those of ``browse_rows``; ``target_sample`` holds the ids of pool rows
+        that were taken out as target, which nobody left out. Raises: ConfigError.
         """
         checked_id("selection", selection_id)
         condition = (
@@ -197,6 +206,9 @@ class SelectionTables:
             " (SELECT row_id FROM selection_rows WHERE selection_id = ?)"
         )
         values: list[Any] = [selection_id, selection_id]
+        if target_sample:
+            condition += " AND row_id NOT IN (SELECT unnest(?))"
+            values.append(list(target_sample))
         if search:
             condition += f" AND {MATCHES}"
             values += [storable(search)] * 2
@@ -286,9 +298,9 @@ def _selected_rows(connection: Connection, selection_id: str) -> list[SelectedRo
 
 
 def _find_selection(connection: Connection, selection_id: str) -> SelectionRecord | None:
-    values = connection.execute(
-        f"SELECT {_SELECTION} FROM selections WHERE id = ?", [selection_id]
-    ).fetchone()
+    values = first_row(
+        connection, f"SELECT {_SELECTION} FROM selections WHERE id = ?", [selection_id]
+    )
     return None if values is None else _selection_record(values)
 
 

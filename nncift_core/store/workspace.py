@@ -127,10 +127,10 @@ class Workspace:
             WorkspaceError: A file cannot be deleted.
         """
         self.catalog.run(run_id)
-        before = size_of(self.catalog.path)
+        before = self.catalog.used_bytes()
         freed = self._remove_run_files(run_id)
         self.catalog.delete_run(run_id)
-        return Freed(freed + max(0, before - size_of(self.catalog.path)), (run_id,))
+        return Freed(freed + max(0, before - self.catalog.used_bytes()), (run_id,))
 
     def delete_project(self, project_id: str) -> Freed:
         """Delete a project with its runs, and the datasets and uploads nobody else uses.
@@ -141,7 +141,7 @@ class Workspace:
         """
         self.catalog.project(project_id)
         runs = tuple(run.run_id for run in self.catalog.runs(project_id))
-        before = size_of(self.catalog.path)
+        before = self.catalog.used_bytes()
         freed = sum(self._remove_run_files(run_id) for run_id in runs)
         hashes = {record.id: _hashes(record) for record in self.catalog.datasets()}
         datasets = self.catalog.delete_project(project_id)
@@ -150,7 +150,7 @@ class Workspace:
         for digest in gone - kept:
             for upload in self.uploads_dir.glob(f"{checked_id('upload', digest)}*"):
                 freed += _remove(upload)
-        return Freed(freed + max(0, before - size_of(self.catalog.path)), runs, datasets)
+        return Freed(freed + max(0, before - self.catalog.used_bytes()), runs, datasets)
 
     def disk_use(self) -> dict[str, int]:
         """Bytes by part: catalog, uploads, embeddings, runs, exports."""

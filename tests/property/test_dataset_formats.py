@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import tempfile
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nncift_core.datasets import assign_ids, content_hash, load_files
+from nncift_core.datasets.identity import normalised
 from nncift_core.datasets.json_decoder import one_line
 from nncift_core.datasets.records import unique_names
 
@@ -98,6 +100,11 @@ def test_one_line_changes_white_space_only(value: Any, indent: int | None, ascii
     # Numbers and strings keep their spelling: only the white space between them may differ.
     assert json.loads(line, parse_float=str) == json.loads(text, parse_float=str)
     assert "".join(line.split()) == "".join(text.split())
+
+
+@given(text=texts | st.text("a \n\t\x1f\x7fé", max_size=12))
+def test_normalising_against_the_plain_way(text: str) -> None:
+    assert normalised(text) == " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @given(rows=rows)

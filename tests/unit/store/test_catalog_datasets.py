@@ -8,6 +8,8 @@ import pytest
 from nncift_core.datasets.report import Rejection
 from nncift_core.errors import ConfigError
 
+SEARCHES = ["", "alpha", "ÉCL", "50%", "a_b", "\\", "'", "日", "nothing here"]
+
 NASTY = [
     "'; DROP TABLE rows; --",
     "' OR '1'='1",
@@ -126,7 +128,7 @@ def test_paging_equals_a_plain_reference(workspace, make_dataset, random_texts, 
     dataset = make_dataset(texts=random_texts(1, 150), subtasks=subtasks)
     workspace.catalog.add_dataset(dataset)
     workspace.catalog.add_dataset(make_dataset("bbbb0002", texts=random_texts(2, 100)))
-    for search in ["", "alpha", "ÉCL", "50%", "a_b", "\\", "'", "日", "nothing here"]:
+    for search in draw.sample(SEARCHES, 5):
         subtask = draw.choice([None, "sums", "x%"])
         descending = draw.random() < 0.5
         expected = _reference(dataset, search, subtask, order, descending)

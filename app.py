@@ -1,0 +1,23 @@
+"""The app's router: page config, the menu with the project switcher on top, the chosen page.
+
+Start it with ``streamlit run app.py``. Everything a page shows is in ``pages/``.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages._ui.navigation import PAGES
+from pages._ui.sidebar import draw_sidebar
+
+st.set_page_config(page_title="NN-CIFT Studio", page_icon=":material/filter_alt:", layout="wide")
+
+page = st.navigation(
+    [
+        st.Page(entry.path, title=entry.title, icon=entry.icon, default=name == "home")
+        for name, entry in PAGES.items()
+    ],
+    position="hidden",
+)
+draw_sidebar()
+page.run()

@@ -1,0 +1,84 @@
+// The inner loop of factorised prediction: what it computes, and nothing about where it comes from.
+//
+//   scores[i][j] = base[j] + sum over k of weight[k] * max(helpers[i][k], negated[k][j])
+//
+// relu(h + t) = max(h, -t) + t, and the sum of weight * t belongs to the column alone (it is in
+// base), so a hidden unit costs one max and one multiply-add a pair instead of three operations.
+//
+// Columns come in tiles, (tiles, hidden, tile_columns()), zero-padded: one tile and the rows of
+// one call lie in the first-level cache together. ROWS x VECTORS accumulators stay in registers:
+// 16 of the 32 with AVX-512, enough chains to hide the latency of a multiply-add.
+#include <cstdint>
+#include <cstring>
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16, VECTORS = 4;
+#elif defined(__AVX__)
+constexpr int LANES = 8, VECTORS = 2;
+#elif defined(__ARM_NEON)
+constexpr int LANES = 4, VECTORS = 4;
+#else
+constexpr int LANES = 4, VECTORS = 2;
+#endif
+constexpr int ROWS = 4, COLUMNS = LANES * VECTORS;
+// Sums of at most so many terms are added up at a time: shorter chains round less (a third of
+// the error at 100 hidden units) for 2 % of the time.
+constexpr int64_t CHAIN = 32;
+
+typedef float Vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+
+template <int rows>
+inline void tile_rows(const float* helpers, const float* tile, const float* weight,
+                      const float* base, float* scores, int64_t hidden, int64_t stride,
+                      int64_t columns) {
+    Vector total[rows][VECTORS];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++) total[r][v] = ((const Vector*)base)[v];
+    for (int64_t from = 0; from < hidden; from += CHAIN) {
+        const int64_t to = from + CHAIN < hidden ? from + CHAIN : hidden;
+        Vector sum[rows][VECTORS] = {};
+        for (int64_t k = from; k < to; k++) {
+            const Vector* negated = (const Vector*)(tile + k * COLUMNS);
+            const Vector w = weight[k] - Vector{};
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) {
+                const Vector h = helpers[r * hidden + k] - Vector{};
+#pragma GCC unroll 8
+                for (int v = 0; v < VECTORS; v++)
+                    sum[r][v] += w * (h > negated[v] ? h : negated[v]);
+            }
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++) total[r][v] += sum[r][v];
+    }
+    for (int r = 0; r < rows; r++)  // The last tile may be wider than what is left of the row.
+        std::memcpy(scores + r * stride, &total[r][0], columns * sizeof(float));
+}
+
+}  // namespace
+
+extern "C" int tile_columns() { return COLUMNS; }
+
+// helpers (rows, hidden), tiles (ceil(columns / COLUMNS), hidden, COLUMNS), weight (hidden),
+// base (padded columns), scores (rows, columns), all float32 and contiguous.
+extern "C" void pair_scores(const float* helpers, const float* tiles, const float* weight,
+                            const float* base, float* scores, int64_t rows, int64_t columns,
+                            int64_t hidden) {
+    for (int64_t start = 0; start < columns; start += COLUMNS) {
+        const float* tile = tiles + start * hidden;
+        const int64_t width = columns - start < COLUMNS ? columns - start : COLUMNS;
+        int64_t i = 0;
+        for (; i + ROWS <= rows; i += ROWS)
+            tile_rows<ROWS>(helpers + i * hidden, tile, weight, base + start,
+                            scores + i * columns + start, hidden, columns, width);
+        for (; i < rows; i++)
+            tile_rows<1>(helpers + i * hidden, tile, weight, base + start,
+                         scores + i * columns + start, hidden, columns, width);
+    }
+}

@@ -1,0 +1,1 @@
+"""What pages share: the shell around each page, ids in the URL, errors, jobs, charts."""

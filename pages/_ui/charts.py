@@ -1,0 +1,253 @@
+"""Charts of training, quadrants and selection as Plotly figures.
+
+A title says the finding or the question, labels stand at the lines, heights are fixed so that
+nothing jumps. Backgrounds and text follow the app's light or dark theme. Knows plain numbers
+only: nothing of Streamlit, runs or files. The heatmap lives in ``charts_heatmap``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, floor, log10
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from nncift_core.network.verdict import BASELINES, QUADRANTS
+from nncift_core.selection.curve import GainCurve
+
+# Okabe and Ito's palette: told apart by people with any common colour blindness, and dark and
+# light enough to stand on both themes.
+QUADRANT_COLORS = {"q1": "#56B4E9", "q2": "#009E73", "q3": "#E69F00", "q4": "#D55E00"}
+METHOD_COLORS = {"delift-se": "#0072B2"}
+SELECTION_COLOR = "#0072B2"
+# Mid grey: 4.5 to 1 against white and against the dark background.
+QUIET = "#7F868F"
+
+_DASHES = {
+    "mse_mean": "dash",
+    "mse_zero": "dot",
+    "mse_random": "longdash",
+    "mse_additive": "dashdot",
+    "mse_cosine": "longdashdot",
+}
+_MOST_ROUND_MARKS = 9
+_LEAST = 1e-6
+"""Errors below this are drawn as this: a logarithmic axis has no zero."""
+
+
+def epoch_chart(
+    points: Sequence[Mapping[str, Any]],
+    baselines: Mapping[str, Mapping[str, Any] | None] | None = None,
+    *,
+    epochs: int = 20,
+) -> go.Figure:
+    """Mean squared error of the four quadrants by epoch, one small panel each.
+
+    Args:
+        points: One mapping an epoch: ``epoch`` (0 = before training) and ``q1`` to ``q4``,
+            the error on the min-max scale of the training labels; None or absent where the
+            quadrant does not exist.
+        baselines: By quadrant, ``mse_mean``, ``mse_zero``, ``mse_random``, ``mse_additive``
+            and ``mse_cosine``: what a quadrant table holds. None before they are known.
+        epochs: Length of the axis, so that it does not move while the network trains.
+    """
+    figure = make_subplots(
+        rows=2,
+        cols=2,
+        shared_xaxes=True,
+        shared_yaxes=True,
+        subplot_titles=[f"{name.upper()} · {words}" for name, words in QUADRANTS.items()],
+        horizontal_spacing=0.03,
+        vertical_spacing=0.14,
+    )
+    last_epoch = max([epochs, *(int(point["epoch"]) for point in points)])
+    everything: list[float] = []
+    for place, name in enumerate(QUADRANTS):
+        row, column = place // 2 + 1, place % 2 + 1
+        lines = _baseline_lines((baselines or {}).get(name))
+        for key, value in lines.items():
+            everything.append(value)
+            figure.add_trace(
+                go.Scatter(
+                    x=[0, last_epoch],
+                    y=[value, value],
+                    mode="lines",
+                    line={"color": QUIET, "width": 1.5, "dash": _DASHES[key]},
+                    hovertemplate=f"{BASELINES[key]}: %{{y:.3g}}<extra></extra>",
+                    showlegend=False,
+                ),
+                row=row,
+                col=column,
+            )
+        drawn = [(p["epoch"], max(p[name], _LEAST)) for p in points if p.get(name) is not None]
+        everything += [value for _, value in drawn]
+        figure.add_trace(
+            go.Scatter(
+                x=[epoch for epoch, _ in drawn],
+                y=[value for _, value in drawn],
+                mode="lines+markers",
+                line={"color": QUADRANT_COLORS[name], "width": 3},
+                marker={"size": 5},
+                hovertemplate="network after epoch %{x}: %{y:.3g}<extra></extra>",
+                showlegend=False,
+            ),
+            row=row,
+            col=column,
+        )
+        if column == 2:
+            named = {BASELINES[key]: (value, QUIET) for key, value in lines.items()}
+            if drawn:
+                named["network"] = (drawn[-1][1], QUADRANT_COLORS[name])
+            _label_right(figure, row, column, named)
+    low, high = _log_range(everything)
+    figure.update_yaxes(type="log", range=[low, high], dtick=1, exponentformat="power")
+    figure.update_yaxes(title_text="squared error (scaled)", col=1)
+    figure.update_xaxes(range=[0, last_epoch], title_standoff=4)
+    figure.update_xaxes(title_text="epoch (0 = before training)", row=2)
+    return _finish(figure, _epoch_title(points), height=500, right=150)
+
+
+def _epoch_title(points: Sequence[Mapping[str, Any]]) -> str:
+    known = [point for point in points if point.get("q4") is not None]
+    if not known:
+        return "How far off are the estimates, epoch by epoch?"
+    first, last = known[0]["q4"], known[-1]["q4"]
+    if len(known) == 1 or last >= first:
+        return f"Error on unseen pairs (Q4) after epoch {known[-1]['epoch']}: {last:.3g}"
+    return f"Error on unseen pairs (Q4) fell from {first:.3g} to {last:.3g}"
+
+
+def _baseline_lines(metrics: Mapping[str, Any] | None) -> dict[str, float]:
+    if not metrics:
+        return {}
+    return {
+        key: max(float(metrics[key]), _LEAST) for key in BASELINES if metrics.get(key) is not None
+    }
+
+
+def _log_range(values: Sequence[float]) -> tuple[float, float]:
+    """Axis range in powers of ten; whole halves, so that it seldom moves."""
+    if not values:
+        return -3.0, 0.0
+    low = floor(2 * log10(min(values)) - 0.2) / 2
+    high = ceil(2 * log10(max(values)) + 0.2) / 2
+    return low, max(high, low + 1.0)
+
+
+def _label_right(
+    figure: go.Figure, row: int, column: int, named: Mapping[str, tuple[float, str]]
+) -> None:
+    """Names beside the ends of lines, moved apart where they would overlap."""
+    low, high = 0.0, 0.0
+    values = [value for value, _ in named.values()]
+    if values:
+        low, high = _log_range(values)
+    # A label is about a thirteenth of a panel high.
+    least = (high - low) / 12
+    placed = -1e9
+    axis = (row - 1) * 2 + column
+    suffix = "" if axis == 1 else str(axis)
+    for name, (value, color) in sorted(named.items(), key=lambda item: item[1][0]):
+        at = max(log10(value), placed + least)
+        placed = at
+        figure.add_annotation(
+            text=f"{name} {value:.2g}",
+            x=1.0,
+            xref=f"x{suffix} domain",
+            xanchor="left",
+            xshift=6,
+            y=at,
+            yref=f"y{suffix}",
+            showarrow=False,
+            font={"size": 11, "color": color},
+        )
+
+
+def _finish(figure: go.Figure, title: str, *, height: int, right: int = 20) -> go.Figure:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper"},
+        height=height,
+        margin={"l": 60, "r": right, "t": 70, "b": 50},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hovermode="closest",
+        dragmode=False,
+    )
+    return figure
+
+
+def gain_chart(curve: GainCurve, *, per_pick: bool = False) -> go.Figure:
+    """How the value of a selection grows, or what each pick adds.
+
+    Args:
+        curve: From ``gain_curve``.
+        per_pick: The gain of each pick instead of the value of its round so far.
+    """
+    figure = go.Figure()
+    values = curve.gain if per_pick else curve.value
+    for number in dict.fromkeys(curve.round):
+        drawn = [
+            (pick, value)
+            for pick, value, of in zip(curve.pick, values, curve.round, strict=True)
+            if of == number
+        ]
+        figure.add_trace(
+            go.Scatter(
+                x=[pick for pick, _ in drawn],
+                y=[value for _, value in drawn],
+                # A line needs two points; a round may have one pick.
+                mode="lines+markers" if len(drawn) < 3 else "lines",
+                line={"color": SELECTION_COLOR, "width": 3 if number == 1 else 2},
+                opacity=1.0 if number == 1 else 0.6,
+                hovertemplate=f"pick %{{x}}, round {number}: %{{y:.4g}}<extra></extra>",
+                showlegend=False,
+            )
+        )
+    for number, start in enumerate(curve.round_starts[1:_MOST_ROUND_MARKS], start=2):
+        figure.add_vline(
+            x=start - 0.5,
+            line={"color": QUIET, "width": 1, "dash": "dot"},
+            annotation={
+                "text": f"round {number}",
+                "font": {"size": 11, "color": QUIET},
+                "yanchor": "bottom",
+                "y": 1.0,
+                "yref": "paper",
+                "showarrow": False,
+            },
+        )
+    if curve.knee is not None and not per_pick and curve.knee in curve.pick:
+        figure.add_annotation(
+            x=curve.knee,
+            y=values[curve.pick.index(curve.knee)],
+            text=f"90 % of round 1 after {curve.knee:,} picks",
+            showarrow=True,
+            arrowcolor=QUIET,
+            ax=30,
+            ay=35,
+            xanchor="left",
+        )
+    figure.update_xaxes(title_text="rows chosen (picks, in order)", rangemode="tozero")
+    figure.update_yaxes(
+        title_text="gain of the pick (scaled influence)"
+        if per_pick
+        else "value of the round (scaled influence)",
+        rangemode="tozero",
+    )
+    return _finish(figure, _gain_title(curve), height=360)
+
+
+def _gain_title(curve: GainCurve) -> str:
+    if not curve.pick:
+        return "What does each further row add?"
+    last, rounds = curve.pick[-1], len(curve.round_starts)
+    if rounds > 1:
+        return (
+            f"After {curve.round_starts[1] - 1:,} of {last:,} picks nothing was left to gain: "
+            f"{rounds} rounds"
+        )
+    if curve.knee is not None and curve.knee < last / 2:
+        return f"The first {curve.knee:,} of {last:,} picks bring 90 % of the value"
+    return f"Every one of the {last:,} picks adds to the value"

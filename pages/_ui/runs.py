@@ -1,0 +1,97 @@
+"""Runs in words: what was set, how far it is, what may be done with it. Draws nothing."""
+
+from __future__ import annotations
+
+import contextlib
+
+from nncift_core import jobs
+from nncift_core.errors import NNCIFTError
+from nncift_core.influence import METHODS
+from nncift_core.jobs import JobState
+from nncift_core.store import RunRecord, Workspace
+from pages._ui.format import duration, number, percent, plain
+
+STAGE_WORDS = {
+    "embed": "Embed rows",
+    "label": "Label pairs",
+    "train": "Train network",
+    "predict": "Predict pairs",
+    "select": "Select rows",
+}
+_STATES = {
+    "queued": "waiting for its turn",
+    "running": "running",
+    "done": "done",
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "interrupted": "interrupted",
+}
+_LIVE = ("queued", "running")
+
+
+def stage_words(stage: str) -> str:
+    """A stage as people read it."""
+    return STAGE_WORDS.get(stage, stage.replace("-", " ").capitalize())
+
+
+def state_words(status: str) -> str:
+    """A job's status as people read it."""
+    return _STATES.get(status, status)
+
+
+def method_title(name: str) -> str:
+    """A method's title, or its name where it is not registered (any more)."""
+    return METHODS[name].title if name in METHODS else name
+
+
+def settings_words(run: RunRecord) -> str:
+    """``DELIFT (SE), u = 5 %`` or ``DELIFT (SE), exact``, safe for markdown."""
+    config = run.config.get("config", {})
+    title = plain(method_title(str(config.get("method", "?"))))
+    if config.get("exact"):
+        return f"{title}, exact"
+    return f"{title}, u = {percent(config.get('label_fraction'))}"
+
+
+def run_status(workspace: Workspace, run: RunRecord) -> str:
+    """The status of a run as its job says, the catalog's word where there is no job folder."""
+    if run.status == "done":
+        return run.status
+    with contextlib.suppress(NNCIFTError):
+        return jobs.read_state(workspace.run_dir(run.run_id)).status
+    return run.status
+
+
+def live_run(workspace: Workspace, project_id: str) -> RunRecord | None:
+    """The run of a project that works, else one that waits, else None."""
+    waiting = None
+    for run in workspace.catalog.runs(project_id):
+        # A killed run keeps the catalog's "running"; a resumed one may still be "failed" there.
+        if run.status == "done":
+            continue
+        status = run_status(workspace, run)
+        if status == "running":
+            return run
+        if status == "queued":
+            waiting = run
+    return waiting
+
+
+def progress_words(job: JobState) -> str:
+    """``Label pairs 61 %``, or what a queued job waits for."""
+    if job.status == "queued":
+        return f"waiting behind {job.ahead}" if job.ahead else "starting"
+    stage = stage_words(job.stage) if job.stage else "starting"
+    return stage if job.share is None else f"{stage} {percent(round(job.share, 2))}"
+
+
+def stage_line(job: JobState) -> str:
+    """``610 of 1,000 pairs · 24 pairs/s · 8 min left``."""
+    if not job.total:
+        return "starting"
+    parts = [f"{job.done:,} of {job.total:,} {job.unit}"]
+    if job.rate:
+        parts.append(f"{number(job.rate)} {job.unit}/s")
+    if job.seconds_left is not None:
+        parts.append(f"{duration(job.seconds_left)} left")
+    return " · ".join(parts)

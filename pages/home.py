@@ -1,0 +1,143 @@
+"""Home: the projects, how far the open one is, and the one next step."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from nncift_core.store import ProjectRecord, Workspace
+from pages._ui import state
+from pages._ui.errors import user_errors
+from pages._ui.format import file_size, plain
+from pages._ui.navigation import go, link_to
+from pages._ui.projects import Card, cards, steps
+from pages._ui.runs import live_run
+from pages._ui.shell import Context, page_setup
+
+MOST_CARDS = 12
+NEW_PARAMETER = "new"
+
+
+def main() -> None:
+    """Draw the page."""
+    context = page_setup("Home", "Where am I, what next?", needs="workspace")
+    st.markdown(
+        "Find the rows of an instruction pool that help your target rows most: a few pairs get "
+        "their true influence, a small network learns from them and predicts all others."
+    )
+    if context.found_project is not None:
+        _draw_open_project(context)
+    with user_errors():
+        _draw_projects(context)
+    _draw_new_project(context)
+
+
+def _draw_open_project(context: Context) -> None:
+    st.subheader(plain(context.project.name), anchor=False)
+    with user_errors():
+        line, following = steps(context)
+        with st.grid(min_column_width=150, border=True, key="steps"):
+            for number, step in enumerate(line, start=1):
+                with st.container(gap="xxsmall"):
+                    mark = "check_circle" if step.done else "radio_button_unchecked"
+                    st.caption(f":material/{mark}: Step {number}, {_done_words(step.done)}")
+                    link_to(step.page)
+                    st.caption(step.words)
+        with st.container(horizontal=True):
+            if st.button(following.label, type="primary", icon=":material/arrow_forward:"):
+                go(following.page)
+            with st.popover("Rename", icon=":material/edit:"):
+                _draw_rename(context.workspace, context.project)
+            with st.popover("Delete", icon=":material/delete:"):
+                _draw_delete(context.workspace, context.project)
+
+
+def _done_words(done: bool) -> str:
+    return "done" if done else "to do"
+
+
+def _draw_projects(context: Context) -> None:
+    every = cards(context.workspace)
+    if not every:
+        with st.container(border=True, key="no-projects"):
+            st.markdown("##### No project yet")
+            st.markdown(
+                "Your projects will be here: a pool of instruction rows with the target rows it "
+                "is chosen for. Name your first one below."
+            )
+            if context.demo_problem:
+                st.caption(f"The demo project is missing: {plain(context.demo_problem)}")
+        return
+    st.subheader("Projects", anchor=False)
+    shown = every[:MOST_CARDS]
+    if len(every) > MOST_CARDS and st.toggle(f"Show all {len(every)} projects", key="all"):
+        shown = every
+    with st.grid(min_column_width=280, border=True, key="projects"):
+        for place, card in enumerate(shown):
+            # One primary button on the page: the next step of the open project comes first.
+            first = place == 0 and context.found_project is None
+            _draw_card(card, context, primary=first)
+
+
+def _draw_card(card: Card, context: Context, *, primary: bool) -> None:
+    project = card.project
+    with st.container(gap="xsmall"):
+        st.markdown(f"**{plain(project.name)}**")
+        st.caption(
+            f"{card.rows_words}  \nLast run: {card.run_words}  \nLast export: {card.export_words}"
+        )
+        if context.found_project is not None and context.project.id == project.id:
+            st.button("Open now", disabled=True, key=f"open-{project.id}")
+        elif st.button(
+            "Open", key=f"open-{project.id}", type="primary" if primary else "secondary"
+        ):
+            state.open_project(project.id)
+            st.rerun()
+
+
+def _draw_new_project(context: Context) -> None:
+    st.subheader("New project", anchor=False)
+    with st.form("new-project", border=False):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            name = st.text_input(
+                "Name", placeholder="Support answers, spring", max_chars=120, width=360
+            )
+            start = st.form_submit_button("Choose its data", icon=":material/add:")
+    if not start:
+        return
+    cleaned = " ".join(name.split())
+    taken = {project.name.lower() for project in context.workspace.catalog.projects()}
+    if not cleaned:
+        st.warning("Give the project a name first.")
+    elif cleaned.lower() in taken:
+        st.warning(f"There is a project {plain(cleaned)} already. Choose another name.")
+    else:
+        state.open_project(None)
+        go("data", {NEW_PARAMETER: cleaned})
+
+
+def _draw_rename(workspace: Workspace, project: ProjectRecord) -> None:
+    name = st.text_input("New name", value=project.name, max_chars=120, key="rename")
+    if st.button("Rename", key="rename-now"):
+        with user_errors():
+            workspace.catalog.rename_project(project.id, name)
+            st.rerun()
+
+
+def _draw_delete(workspace: Workspace, project: ProjectRecord) -> None:
+    st.markdown(
+        "Deletes the project with its runs, selections and exports in the workspace, and the "
+        "data that no other project uses. This cannot be undone."
+    )
+    typed = st.text_input("Type the project's name to delete it", key="delete-name")
+    if st.button("Delete for good", disabled=typed != project.name, key="delete-now"):
+        with user_errors():
+            if live_run(workspace, project.id) is not None:
+                st.warning("A run of this project is at work. Cancel it first.")
+                return
+            freed = workspace.delete_project(project.id)
+            state.open_project(None)
+            st.toast(f"Deleted; {file_size(freed.bytes)} freed.")
+            st.rerun()
+
+
+main()
