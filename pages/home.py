@@ -7,8 +7,8 @@ import streamlit as st
 from nncift_core.store import ProjectRecord, Workspace
 from pages._ui import state
 from pages._ui.errors import user_errors
-from pages._ui.format import file_size, plain
-from pages._ui.navigation import go, link_to
+from pages._ui.format import file_size, plain, shortened
+from pages._ui.navigation import PAGES, go
 from pages._ui.projects import Card, cards, steps
 from pages._ui.runs import live_run
 from pages._ui.shell import Context, page_setup
@@ -36,11 +36,17 @@ def _draw_open_project(context: Context) -> None:
     with user_errors():
         line, following = steps(context)
         with st.grid(min_column_width=150, border=True, key="steps"):
-            for number, step in enumerate(line, start=1):
+            for place, step in enumerate(line, start=1):
                 with st.container(gap="xxsmall"):
                     mark = "check_circle" if step.done else "radio_button_unchecked"
-                    st.caption(f":material/{mark}: Step {number}, {_done_words(step.done)}")
-                    link_to(step.page)
+                    if st.button(
+                        f"{place}. {PAGES[step.page].title}",
+                        type="tertiary",
+                        icon=f":material/{mark}:",
+                        key=f"step-{step.page}",
+                        help="Done" if step.done else "To do",
+                    ):
+                        go(step.page)
                     st.caption(step.words)
         with st.container(horizontal=True):
             if st.button(following.label, type="primary", icon=":material/arrow_forward:"):
@@ -49,10 +55,6 @@ def _draw_open_project(context: Context) -> None:
                 _draw_rename(context.workspace, context.project)
             with st.popover("Delete", icon=":material/delete:"):
                 _draw_delete(context.workspace, context.project)
-
-
-def _done_words(done: bool) -> str:
-    return "done" if done else "to do"
 
 
 def _draw_projects(context: Context) -> None:
@@ -86,9 +88,11 @@ def _draw_card(card: Card, context: Context, *, primary: bool) -> None:
             f"{card.rows_words}  \nLast run: {card.run_words}  \nLast export: {card.export_words}"
         )
         if context.found_project is not None and context.project.id == project.id:
-            st.button("Open now", disabled=True, key=f"open-{project.id}")
+            st.markdown(":material/folder_open: open")
         elif st.button(
-            "Open", key=f"open-{project.id}", type="primary" if primary else "secondary"
+            f"Open {plain(shortened(project.name, 40))}",
+            key=f"open-{project.id}",
+            type="primary" if primary else "secondary",
         ):
             state.open_project(project.id)
             st.rerun()

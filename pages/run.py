@@ -1,0 +1,111 @@
+"""Run: what a run will cost, the start, its live progress, and the runs so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from nncift_core import jobs
+from nncift_core.jobs import JobState
+from pages._ui.command import replay_command
+from pages._ui.errors import user_errors
+from pages._ui.format import count, duration, number, percent
+from pages._ui.jobs import EXACT_STAGES, RUN_STAGES, job_panel
+from pages._ui.navigation import link_to, next_step
+from pages._ui.run_form import draw_form
+from pages._ui.run_list import draw_runs
+from pages._ui.runs import live_run, settings_words
+from pages._ui.shell import Context, page_setup
+
+
+def main() -> None:
+    """Draw the page."""
+    context = page_setup("Run", "What will it cost, and go.")
+    if context.found_run is None:
+        st.markdown(
+            "No run yet. Its progress will be shown here, stage by stage; it goes on when you "
+            "close the page."
+        )
+        with user_errors():
+            draw_form(context)
+        return
+    with user_errors():
+        _draw_run(context)
+    with st.expander("Set up another run", icon=":material/add:"), user_errors():
+        if live_run(context.workspace, context.project.id) is not None:
+            st.caption("A run is at work; another one waits for its turn.")
+        draw_form(context)
+    with user_errors():
+        draw_runs(context)
+
+
+def _draw_run(context: Context) -> None:
+    run = context.run
+    config: Mapping[str, Any] = run.config.get("config", {})
+    st.subheader(settings_words(run), anchor=False)
+    stages = EXACT_STAGES if config.get("exact") else RUN_STAGES
+    result = run.result if run.status == "done" else None
+    if result is not None:
+        _draw_result(result)
+    job = job_panel(
+        context.job_dir,
+        stages=stages,
+        seconds=result["seconds"] if result is not None else None,
+        draw_live=lambda live: _draw_training(context, live),
+    )
+    if job is None or job.live:
+        return
+    if job.status != "done":
+        _draw_training(context, job)
+        return
+    _draw_command(context)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        next_step("trust", "See whether to trust the estimates")
+        link_to("select", "Go to the selection")
+        link_to("export", "Go to the export")
+
+
+def _draw_result(result: Mapping[str, Any]) -> None:
+    unseen = (result.get("quadrants") or {}).get("q4") or {}
+    with st.container(horizontal=True, key="figures"):
+        st.metric("Selected rows", count(result["selected"]), width=180)
+        st.metric("Labelled pairs", count(result["labelled_pairs"]), width=180)
+        st.metric("Time", duration(sum(result["seconds"].values())), width=180)
+        if unseen.get("r2") is not None:
+            st.metric(
+                "R² on unseen pairs",
+                number(unseen["r2"]),
+                width=180,
+                help="Of pairs of unseen rows and unseen targets (Q4); 1 is exact, 0 is no "
+                "better than predicting the mean.",
+            )
+        else:
+            st.metric(
+                "Share of pairs computed",
+                percent(result["labelled_pairs"] / (result["n_train"] * result["n_target"])),
+                width=180,
+            )
+
+
+def _draw_training(context: Context, job: JobState) -> None:
+    """The four quadrants by epoch, once the network trains."""
+    points = jobs.read_points(context.job_dir, "epoch")
+    if not points:
+        return
+    from pages._ui.charts import epoch_chart
+
+    st.plotly_chart(epoch_chart(points), key="epochs", config={"displayModeBar": False})
+
+
+def _draw_command(context: Context) -> None:
+    with st.expander("The same on the command line", icon=":material/terminal:"):
+        st.code(
+            replay_command(context.workspace, context.run.run_id),
+            language="bash",
+            wrap_lines=True,
+        )
+
+
+main()

@@ -38,22 +38,22 @@ def main() -> None:
         quadrants = context.workspace.catalog.quadrant_metrics(context.run.run_id)
         state = jobs.read_state(context.job_dir)
         if state.status != "done":
-            _unfinished(context, exact=exact)
+            _unfinished(context, draw_epochs=not exact and not quadrants, exact=exact)
         if quadrants or (exact and state.status == "done"):
             _finished(context, quadrants, exact=exact)
         _next_step(quadrants, state, exact=exact)
 
 
-def _unfinished(context: Context, *, exact: bool) -> None:
+def _unfinished(context: Context, *, draw_epochs: bool, exact: bool) -> None:
     """The run's progress, with the errors drawn while the network trains."""
     with st.container(border=True):
         state = job_panel(
             context.job_dir,
             stages=EXACT_STAGES if exact else RUN_STAGES,
-            draw_live=None if exact else lambda job: _draw_epochs(context, job),
+            draw_live=(lambda job: _draw_epochs(context, job)) if draw_epochs else None,
             key="trust-job",
         )
-        if state is not None and not state.live and not exact:
+        if state is not None and not state.live and draw_epochs:
             _draw_epochs(context, state)
 
 
@@ -69,7 +69,7 @@ def _draw_epochs(context: Context, state: JobState | None = None) -> None:
     text = _epoch_words(points)
     st.plotly_chart(
         epoch_chart(points, baselines),
-        key=f"epochs-{len(points)}",
+        key="epochs",
         config={"displayModeBar": False},
         alt=text,
     )

@@ -87,6 +87,11 @@ class Collected:
     rejected: list[Rejection] = field(default_factory=list)
 
 
+def display_name(path: Path | str) -> str:
+    """The file's name, writable as UTF-8 whatever bytes it holds."""
+    return Path(path).name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def load_files(
     paths: Sequence[Path | str],
     *,
@@ -110,7 +115,7 @@ def load_files(
     limits = limits or Limits()
     if not paths:
         raise DataError("No file was given.", "Name at least one file.")
-    shown = list(names) if names is not None else [Path(path).name for path in paths]
+    shown = list(names) if names is not None else [display_name(path) for path in paths]
     if len(shown) != len(paths):
         raise ConfigError(f"{len(paths)} files have {len(shown)} names.", "Give one name a file.")
     sources, parts, warnings = [], [], []

@@ -300,9 +300,9 @@ def _nothing_mapped(
     records: Sequence[Mapping[str, Any]], overrides: Mapping[str, str], name: str
 ) -> DataError:
     missing = [field for field in ("prompt", "response") if field not in overrides]
+    held = f"the columns {_listed(records)}" if columns_of(records) else "no columns"
     options = " ".join(f"--map {field}=COLUMN" for field in missing)
     return DataError(
-        f"No {' and no '.join(missing)} column was found in {name}, "
-        f"which has the columns {_listed(records)}.",
+        f"No {' and no '.join(missing)} column was found in {name}, which has {held}.",
         f"Say which they are: {options}.",
     )

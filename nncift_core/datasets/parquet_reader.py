@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nncift_core.datasets import report
 from nncift_core.datasets.records import Broken, Record, to_json, unique_names
-from nncift_core.errors import DataError
+from nncift_core.errors import DataError, NNCIFTError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -38,15 +38,20 @@ def read_parquet(
     Raises:
         DataError: The file is corrupt.
     """
+    yield from read_batches(_batches(source, name), name, warnings)
+
+
+def _batches(source: Path | BinaryIO, name: str) -> Iterator[pyarrow.RecordBatch]:
     import pyarrow
     from pyarrow import parquet
 
     try:
-        file = parquet.ParquetFile(
-            source if isinstance(source, Path) else pyarrow.BufferReader(source.read())
-        )
-        yield from read_batches(file.iter_batches(BATCH_ROWS), name, warnings)
-    except (pyarrow.ArrowException, OSError) as error:
+        content = source if isinstance(source, Path) else pyarrow.BufferReader(source.read())
+        yield from parquet.ParquetFile(content).iter_batches(BATCH_ROWS)
+    except NNCIFTError:
+        raise
+    # Damaged files make pyarrow raise nearly anything, UnicodeDecodeError included.
+    except Exception as error:
         detail = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise DataError(
             f"{name} is not a readable Parquet file ({detail[:200]}).",
@@ -73,8 +78,8 @@ def read_batches(
             changed[repeated[0]] = "a name that several columns had, made distinct"
         for row in _rows(batch):
             number += 1
-            if row is None:
-                yield Broken(number, f"{report.BAD_ENCODING}: not UTF-8", "")
+            if isinstance(row, str):
+                yield Broken(number, row, "")
                 continue
             try:
                 raw = to_json(row)
@@ -86,16 +91,19 @@ def read_batches(
         warnings.append(f"Column {column!r} of {name} holds {what}.")
 
 
-def _rows(batch: pyarrow.RecordBatch) -> Iterator[dict[str, Any] | None]:
+def _rows(batch: pyarrow.RecordBatch) -> Iterator[dict[str, Any] | str]:
+    """The rows of a batch, or the reason why one cannot be had."""
     try:
         yield from batch.to_pylist()
-    except UnicodeDecodeError:
-        # One bad string hides its whole batch: take the rows one by one.
+    except (ValueError, OverflowError):
+        # One bad value hides its whole batch: take the rows one by one.
         for position in range(batch.num_rows):
             try:
                 yield batch.slice(position, 1).to_pylist()[0]
             except UnicodeDecodeError:
-                yield None
+                yield f"{report.BAD_ENCODING}: not UTF-8"
+            except (ValueError, OverflowError) as error:
+                yield f"{report.WRONG_TYPE}: {error}"
 
 
 def _plain(value: Any, column: str, changed: dict[str, str]) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nncift_core.datasets.extract import Extracted, rows_of
+from nncift_core.datasets.load import display_name
 from nncift_core.datasets.mapping import ColumnMapping, columns_of, map_columns
 from nncift_core.datasets.readers import read_file
 from nncift_core.datasets.records import Record
@@ -70,7 +71,7 @@ def preview_file(
         DataError: The file cannot be read at all. That nothing is mapped is not an error.
         ConfigError: An override cannot be followed.
     """
-    shown = name or Path(path).name
+    shown = name or display_name(path)
     limits = Limits()
     reading = read_file(Path(path), shown, limits)
     found, records = [], []

@@ -5,14 +5,13 @@ Knows plain values only. The manifest is written last: where it lies, the export
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nncift_core.export.rows import ExportFile
-from nncift_core.files import write_json
+from nncift_core.files import plain, write_json
 from nncift_core.runtime import versions
 
 FORMAT = "nncift-subset/1"
@@ -96,7 +95,7 @@ def build_manifest(
     """
     labelled = set(labelled_ids)
     labelled_chosen = sum(row.id in labelled for row in selected)
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "run_id": run_id,
         "created_at": created_at,
@@ -108,9 +107,7 @@ def build_manifest(
             "rows": export.rows,
         },
         "datasets": [dict(dataset) for dataset in datasets],
-        "config": asdict(config)
-        if is_dataclass(config) and not isinstance(config, type)
-        else dict(config),
+        "config": config,
         "seed": seed,
         "versions": versions(),
         "selection": {
@@ -126,26 +123,10 @@ def build_manifest(
         "metrics": dict(metrics),
         "rows": [asdict(row) for row in selected],
     }
-    return {key: _plain(inner) for key, inner in content.items()}
+    return {key: plain(inner) for key, inner in content.items()}
 
 
 def write_manifest(path: Path | str, content: Mapping[str, Any]) -> Path:
     """Write a manifest whole or not at all. Raises: WorkspaceError."""
-    write_json(path, _plain(content))
+    write_json(path, content)
     return Path(path)
-
-
-def _plain(value: Any) -> Any:
-    """Values as JSON has them: no NaN, no NumPy numbers, no paths."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        items = sorted(value) if isinstance(value, set | frozenset) else value
-        return [_plain(inner) for inner in items]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Path):
-        return str(value)
-    return value

@@ -9,9 +9,11 @@ is written as JSON, and the column's metadata says so (``nncift.encoding`` = ``j
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import IO, Any
 
+from nncift_core.files import json_text
 from nncift_core.types import Row
 
 ENCODING = {b"nncift.encoding": b"json"}
@@ -29,7 +31,8 @@ def write_parquet(handle: IO[bytes], raws: Sequence[str], rows: Sequence[Row]) -
     for name in names:
         array, metadata = _column([record.get(name) for record in records])
         columns.append(array)
-        fields.append(pa.field(name, array.type, metadata=metadata))
+        safe_name = name.encode("utf-8", "backslashreplace").decode()
+        fields.append(pa.field(safe_name, array.type, metadata=metadata))
     table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
     pq.write_table(table, handle)
 
@@ -47,11 +50,12 @@ def _column(values: list[Any]) -> tuple[Any, dict[bytes, bytes] | None]:
         try:
             array = pa.array(values)
         except (pa.ArrowException, OverflowError, TypeError, ValueError):
+            # Among them a lone surrogate, which JSON text can hold, escaped.
             array = None
         # An object without fields has no Parquet form, and what reads back otherwise is no copy.
         if array is not None and not _holds_empty_struct(array.type) and _same(array, values):
             return array, None
-    texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+    texts = [None if value is None else json_text(value) for value in values]
     return pa.array(texts, type=pa.string()), ENCODING
 
 
@@ -88,4 +92,5 @@ def _filled(value: Any) -> Any:
         return {key: _filled(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, list):
         return [_filled(inner) for inner in value]
-    return value
+    # NaN, which JSON of some writers holds, is not equal to itself.
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value

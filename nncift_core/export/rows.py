@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from nncift_core.errors import ConfigError
+from nncift_core.errors import ConfigError, WorkspaceError
 from nncift_core.files import replacing
 from nncift_core.registry import Entry, Registry
 from nncift_core.types import Row
@@ -103,8 +103,15 @@ def write_rows(
             "End the name in .parquet.",
         )
     guard_inputs(path, inputs)
+    if path.is_dir():
+        raise WorkspaceError(f"{path} is a folder, not a file.", "Give a file name inside it.")
+    if not path.parent.is_dir():
+        raise WorkspaceError(
+            f"{path} cannot be written: the folder {path.parent} does not exist.",
+            "Create the folder, or choose another place.",
+        )
     write = cast("Writer", entry.load())
-    with replacing(path) as handle:
+    with replacing(path, make_folder=False) as handle:
         measured = _Measured(handle)
         if compressed:
             # No name and no time inside, so that the same rows give the same bytes.

@@ -18,7 +18,13 @@ from types import TracebackType
 from typing import Any
 
 from nncift_core.errors import Cancelled, NNCIFTError, WorkspaceError
-from nncift_core.files import is_machine_state, named_errors, remove_partials, workspace_error
+from nncift_core.files import (
+    is_machine_state,
+    named_errors,
+    remove_partials,
+    workspace_error,
+    write_bytes,
+)
 from nncift_core.jobs import state as states
 from nncift_core.jobs.process import mark_of
 from nncift_core.jobs.queue import owned, turn
@@ -28,6 +34,9 @@ from nncift_core.progress import Progress, SilentProgress, StageClock
 WRITE_SECONDS = 0.25
 BEAT_SECONDS = 1.0
 MAX_DETAILS = 20_000
+
+RESERVE_BYTES = 65_536
+"""Kept free on the disk while a job runs, so that a full disk can still be told."""
 
 
 class FileProgress:
@@ -64,6 +73,7 @@ class FileProgress:
         self._state = replace(stored, process=mark_of(os.getpid()))
         with named_errors(self.job_dir):
             states.beat(self.job_dir)
+        write_bytes(self.job_dir / states.RESERVE_FILE, bytes(RESERVE_BYTES))
         self._write()
         self._thread.start()
         return self
@@ -83,6 +93,8 @@ class FileProgress:
             self._state = replace(
                 self._state, seconds_left=None, ahead=0, **_ending(self.job_dir, error)
             )
+            with contextlib.suppress(OSError):
+                (self.job_dir / states.RESERVE_FILE).unlink()
             try:
                 states.write_state(self.job_dir, self._state)
             except WorkspaceError:

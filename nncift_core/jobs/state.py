@@ -27,6 +27,7 @@ HEARTBEAT_FILE = "heartbeat"
 CANCEL_FILE = "cancel"
 LOG_FILE = "log.txt"
 RESULT_FILE = "result.json"
+RESERVE_FILE = "reserve"
 
 QUEUED = "queued"
 RUNNING = "running"

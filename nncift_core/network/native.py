@@ -9,6 +9,7 @@ reason, ``load`` says why instead of raising. Knows nothing of networks or influ
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -37,6 +38,9 @@ COMPILE_SECONDS = 120
 HELPER_BYTES = 20 * 1024
 """Projected rows that one call works on: with a tile (25 kB at 100 hidden units) they stay in
 a 48 kB first-level cache."""
+
+BROKEN = (OSError, AttributeError, ArithmeticError)
+"""What a library raises that is no library, lacks a function or adds up wrongly."""
 
 ALIGNMENT = 64
 """A vector never straddles two cache lines."""
@@ -132,11 +136,20 @@ def load() -> Kernel | Unavailable:
     if compiler is None:
         return Unavailable("no C++ compiler was found")
     try:
-        return _checked(Kernel(_library(compiler, SOURCE)))
+        library = _cache_folder() / _library_name(compiler)
+        if library.exists():
+            with contextlib.suppress(*BROKEN):
+                return _checked(Kernel(library))
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            built = Path(folder) / library.name
+            compile_library(compiler, SOURCE, built)
+            kernel = _checked(Kernel(built))
+            built.replace(library)  # two processes may compile at once; either result will do
+            return kernel
     except subprocess.CalledProcessError as error:
         first = (error.stderr or "").strip().splitlines()[:1]
         return Unavailable(f"the C++ compiler failed ({' '.join([compiler, *first])})")
-    except (OSError, subprocess.TimeoutExpired, AttributeError, ArithmeticError) as error:
+    except (subprocess.TimeoutExpired, *BROKEN) as error:
         return Unavailable(f"the compiled kernel cannot be used ({error})")
 
 
@@ -161,18 +174,10 @@ def _checked(kernel: Kernel) -> Kernel:
     return kernel
 
 
-def _library(compiler: str, source: Path) -> Path:
-    """The compiled library of ``source``, from the cache where it is there."""
+def _library_name(compiler: str) -> str:
     # What was tuned for one processor may crash on another that shares the home folder.
-    identity = [source.read_text(), compiler, *FLAGS, *TUNED, platform.platform(), _processor()]
-    name = f"{source.stem}-{hashlib.sha256(chr(0).join(identity).encode()).hexdigest()[:16]}.so"
-    library = _cache_folder() / name
-    if not library.exists():
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-            built = Path(folder) / name
-            compile_library(compiler, source, built)
-            built.replace(library)  # two processes may compile at once; either result will do
-    return library
+    identity = [SOURCE.read_text(), compiler, *FLAGS, *TUNED, platform.platform(), _processor()]
+    return f"{SOURCE.stem}-{hashlib.sha256(chr(0).join(identity).encode()).hexdigest()[:16]}.so"
 
 
 def compile_library(compiler: str, source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nncift_core import influence
 from nncift_core.files import load_array
-from nncift_core.influence.base import PairwiseInfluence
+from nncift_core.influence.base import MatrixBlocks, PairwiseInfluence
 from nncift_core.influence.delift_se import CosineSource
 from nncift_core.influence.label import Labels
 from nncift_core.network.predict import Predictor, Projected
@@ -90,7 +90,7 @@ class Estimates:
 
     def predicted(self, rows: IndexArray, columns: IndexArray) -> InfluenceSource:
         """The estimates of some rows and columns, in that order, without labels."""
-        if isinstance(self.raw, Predictor | CosineSource):
+        if isinstance(self.raw, Predictor | CosineSource | MatrixBlocks):
             return self.raw.subset(rows, columns)
         raise TypeError(f"{type(self.raw).__name__} has no subsets")
 

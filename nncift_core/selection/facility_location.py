@@ -23,8 +23,8 @@ from nncift_core.selection.maximise import Picks, Settings
 from nncift_core.selection.row_blocks import RowBlocks
 from nncift_core.types import FloatArray, IndexArray
 
-LIVE_SHARE = 1 / 16
-"""Share of live entries at which they are collected: an eighth of the matrix's memory."""
+LIVE_SHARE = 1 / 32
+"""Share of live entries at which they are collected: a sixteenth of the matrix's memory."""
 
 FIRST_CHECK = 4
 """Picks of a round before the share of live entries is first looked at."""

@@ -27,7 +27,7 @@ FRONT_ROWS = 256
 """Rows with the highest bounds that are looked at before all others: small enough that sorting
 them costs microseconds, large enough to last many picks."""
 
-LEAST_BATCH = 4
+LEAST_BATCH = 8
 """Gains computed at once, at least: late in a round 3 looks a pick are usual."""
 
 

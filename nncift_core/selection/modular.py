@@ -5,6 +5,8 @@ Neither covers anything, so neither has rounds: every pick is in round 1 and not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -128,12 +130,14 @@ def _scores(matrices: Matrices) -> NDArray[np.float64]:
     return finite_rows(np.asarray(scores))
 
 
-def _turns(target: FloatArray, subtasks: object) -> tuple[FloatArray, IndexArray]:
+def _turns(
+    target: FloatArray, subtasks: Sequence[str | None] | None
+) -> tuple[FloatArray, IndexArray]:
     """Scores ``(n_train, n_turns)`` and the target column each turn stands for, -1 for subtasks."""
-    names = list(subtasks) if isinstance(subtasks, list | tuple) else []
+    names = list(subtasks or ())
     if not any(name is not None for name in names):
         return target, np.arange(target.shape[1])
-    groups: dict[object, list[int]] = {}
+    groups: dict[str | None, list[int]] = {}
     for column, name in enumerate(names):
         groups.setdefault(name, []).append(column)
     scores = np.empty((len(target), len(groups)), dtype=np.float32)

@@ -71,17 +71,28 @@ class RowBlocks:
         return sums
 
     def root_growth(self, rows: IndexArray, total: DoubleArray) -> DoubleArray:
-        """Per row the sum of sqrt(total + row) - sqrt(total), float32 inside."""
-        base = torch.from_numpy(total.astype(np.float32))
-        root = torch.from_numpy(np.sqrt(total).astype(np.float32))
-        sums = []
-        for batch in torch.split(torch.from_numpy(rows), self._rows):
-            block = torch.index_select(self._tensor, 0, batch, out=self._buffer[: batch.numel()])
-            block.relu_()
+        """Per row the sum of sqrt(total + row) - sqrt(total), float32 terms summed in float64.
+
+        Gains here differ by little, so a float32 sum would leave many rows undecided.
+        """
+        base = total.astype(np.float32)
+        root = np.sqrt(total).astype(np.float32)
+        sums = np.empty(len(rows), dtype=np.float64)
+        for start in range(0, len(rows), self._rows):
+            batch = rows[start : start + self._rows]
+            block = np.maximum(self.matrix[batch], np.float32(0.0))
             # x / (sqrt(c + x) + sqrt(c)) is the difference of the roots without cancellation.
-            denominator = (block + base).sqrt_().add_(root).clamp_(min=torch.finfo().tiny)
-            sums.append(block.div_(denominator).sum(dim=1))
-        return torch.cat(sums).numpy().astype(np.float64)
+            # NumPy's root: torch's waits for its thread pool whatever the size.
+            denominator = block + base
+            np.sqrt(denominator, out=denominator)
+            denominator += root
+            np.maximum(denominator, np.finfo(np.float32).tiny, out=denominator)
+            with np.errstate(
+                invalid="ignore"
+            ):  # infinite values give NaN, which the caller refuses
+                np.divide(block, denominator, out=block)
+            block.sum(axis=1, dtype=np.float64, out=sums[start : start + len(batch)])
+        return sums
 
     def exact_root_growth(self, rows: IndexArray, total: DoubleArray) -> DoubleArray:
         """The same sums in float64."""
@@ -91,6 +102,6 @@ class RowBlocks:
         for start in range(0, len(rows), step):
             block = np.maximum(self.matrix[rows[start : start + step]], 0.0).astype(np.float64)
             denominator = np.sqrt(block + total) + root
-            growth = np.divide(block, denominator, out=np.zeros_like(block), where=block > 0)
-            sums[start : start + step] = growth.sum(axis=1)
+            np.maximum(denominator, np.finfo(np.float64).tiny, out=denominator)
+            sums[start : start + step] = np.divide(block, denominator, out=block).sum(axis=1)
         return sums

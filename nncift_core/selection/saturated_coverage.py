@@ -15,6 +15,9 @@ from nncift_core.selection.maximise import Picks, Settings
 from nncift_core.selection.row_blocks import RowBlocks
 from nncift_core.types import FloatArray, IndexArray
 
+SLACK = 2.0**-20
+"""Error of ``estimate``: sum, two roots and quotient of float32 numbers, each right to 2**-24."""
+
 
 class RootCoverage:
     """Sum over columns of the square root of what the chosen rows add up to.
@@ -25,8 +28,6 @@ class RootCoverage:
 
     def __init__(self, matrix: FloatArray) -> None:
         self._blocks = RowBlocks(matrix)
-        # Beside the sum: a float32 root and quotient each right to 2**-23.
-        self._slack = self._blocks.slack + 2.0**-20
         self.reset()
 
     def reset(self) -> None:
@@ -35,7 +36,7 @@ class RootCoverage:
 
     def estimate(self, rows: IndexArray) -> tuple[DoubleArray, float]:
         """Gains of rows from float32 sums, and the share they may be wrong by."""
-        return self._blocks.root_growth(rows, self._total), self._slack
+        return self._blocks.root_growth(rows, self._total), SLACK
 
     def exact(self, rows: IndexArray) -> DoubleArray:
         """Gains of rows from float64 sums."""

@@ -35,6 +35,7 @@ _DASHES = {
 _MOST_ROUND_MARKS = 9
 _LEAST = 1e-6
 """Errors below this are drawn as this: a logarithmic axis has no zero."""
+_USUAL_ERROR = 0.01
 
 
 def epoch_chart(
@@ -63,26 +64,25 @@ def epoch_chart(
         vertical_spacing=0.14,
     )
     last_epoch = max([epochs, *(int(point["epoch"]) for point in points)])
-    everything: list[float] = []
+    low, high = _log_range(points, baselines or {})
+    floor_error = 10**low
     for place, name in enumerate(QUADRANTS):
         row, column = place // 2 + 1, place % 2 + 1
         lines = _baseline_lines((baselines or {}).get(name))
         for key, value in lines.items():
-            everything.append(value)
             figure.add_trace(
                 go.Scatter(
                     x=[0, last_epoch],
-                    y=[value, value],
+                    y=[max(value, floor_error)] * 2,
                     mode="lines",
                     line={"color": QUIET, "width": 1.5, "dash": _DASHES[key]},
-                    hovertemplate=f"{BASELINES[key]}: %{{y:.3g}}<extra></extra>",
+                    hovertemplate=f"{BASELINES[key]}: {_short(value)}<extra></extra>",
                     showlegend=False,
                 ),
                 row=row,
                 col=column,
             )
-        drawn = [(p["epoch"], max(p[name], _LEAST)) for p in points if p.get(name) is not None]
-        everything += [value for _, value in drawn]
+        drawn = [(p["epoch"], max(p[name], floor_error)) for p in points if p.get(name) is not None]
         figure.add_trace(
             go.Scatter(
                 x=[epoch for epoch, _ in drawn],
@@ -100,8 +100,7 @@ def epoch_chart(
             named = {BASELINES[key]: (value, QUIET) for key, value in lines.items()}
             if drawn:
                 named["network"] = (drawn[-1][1], QUADRANT_COLORS[name])
-            _label_right(figure, row, column, named)
-    low, high = _log_range(everything)
+            _label_right(figure, row, column, named, (low, high))
     figure.update_yaxes(type="log", range=[low, high], dtick=1, exponentformat="power")
     figure.update_yaxes(title_text="squared error (scaled)", col=1)
     figure.update_xaxes(range=[0, last_epoch], title_standoff=4)
@@ -120,40 +119,57 @@ def _epoch_title(points: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _baseline_lines(metrics: Mapping[str, Any] | None) -> dict[str, float]:
-    if not metrics:
-        return {}
-    return {
-        key: max(float(metrics[key]), _LEAST) for key in BASELINES if metrics.get(key) is not None
-    }
+    known = metrics or {}
+    return {key: float(known[key]) for key in BASELINES if known.get(key) is not None}
 
 
-def _log_range(values: Sequence[float]) -> tuple[float, float]:
-    """Axis range in powers of ten; whole halves, so that it seldom moves."""
-    if not values:
-        return -3.0, 0.0
+def _log_range(
+    points: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str, Any] | None]
+) -> tuple[float, float]:
+    """Axis range in powers of ten, in whole halves, so that it seldom moves.
+
+    Where a baseline is (nearly) exact it is drawn at the lower edge: a logarithmic axis that
+    reached it would squeeze everything else.
+    """
+    errors = [p[name] for p in points for name in QUADRANTS if p.get(name) is not None]
+    beside = [v for name in QUADRANTS for v in _baseline_lines(baselines.get(name)).values()]
+    least = max(min(errors, default=_USUAL_ERROR) / 10, _LEAST)
+    values = [value for value in (*errors, *beside) if value >= least] or [_USUAL_ERROR]
     low = floor(2 * log10(min(values)) - 0.2) / 2
     high = ceil(2 * log10(max(values)) + 0.2) / 2
     return low, max(high, low + 1.0)
 
 
+def _short(value: float) -> str:
+    return f"{value:.2g}" if value >= _LEAST else "0"
+
+
 def _label_right(
-    figure: go.Figure, row: int, column: int, named: Mapping[str, tuple[float, str]]
+    figure: go.Figure,
+    row: int,
+    column: int,
+    named: Mapping[str, tuple[float, str]],
+    span: tuple[float, float],
 ) -> None:
     """Names beside the ends of lines, moved apart where they would overlap."""
-    low, high = 0.0, 0.0
-    values = [value for value, _ in named.values()]
-    if values:
-        low, high = _log_range(values)
-    # A label is about a thirteenth of a panel high.
+    low, high = span
+    # A label is about a twelfth of a panel high.
     least = (high - low) / 12
-    placed = -1e9
+    ordered = sorted(named.items(), key=lambda item: item[1][0])
+    heights: list[float] = []
+    for _, (value, _) in ordered:
+        at = max(log10(max(value, 10**low)), low)
+        heights.append(max(at, heights[-1] + least) if heights else at)
+    # What was pushed over the upper edge moves everything down again.
+    top = high
+    for place in range(len(heights) - 1, -1, -1):
+        heights[place] = min(heights[place], top)
+        top = heights[place] - least
     axis = (row - 1) * 2 + column
     suffix = "" if axis == 1 else str(axis)
-    for name, (value, color) in sorted(named.items(), key=lambda item: item[1][0]):
-        at = max(log10(value), placed + least)
-        placed = at
+    for (name, (value, color)), at in zip(ordered, heights, strict=True):
         figure.add_annotation(
-            text=f"{name} {value:.2g}",
+            text=f"{name} {_short(value)}",
             x=1.0,
             xref=f"x{suffix} domain",
             xanchor="left",

@@ -14,7 +14,7 @@ _DIGITS = 3
 # What Streamlit's markdown gives a meaning inside a line, HTML and formulas included, and what
 # begins a list or a heading at its start.
 _MARKDOWN = re.compile(
-    r"([\\`*_{}\[\]()<>#!|~$:&]|^[+\-=](?=\s|[+\-=]|$)|(?<=^\d)[.)]|(?<=^\d\d)[.)])"
+    r"([\\`*_{}\[\]()<>#!|~$&]|:(?=\w)|^[+\-=](?=\s|[+\-=]|$)|(?<=^\d)[.)]|(?<=^\d\d)[.)])"
 )
 _SHORTCODE = re.compile(r":(?=[\w+\-/]+:)")
 _NO_BREAK = "\u2060"

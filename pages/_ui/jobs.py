@@ -7,7 +7,7 @@ sends nothing. Knows jobs, not what they compute.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -34,6 +34,7 @@ def job_panel(
     job_dir: Path,
     *,
     stages: Sequence[str] = (),
+    seconds: Mapping[str, float] | None = None,
     draw_live: Callable[[JobState], None] | None = None,
     key: str = "job",
 ) -> JobState | None:
@@ -42,6 +43,7 @@ def job_panel(
     Args:
         job_dir: The job's folder.
         stages: Names of all stages in order, so that those to come are shown as well.
+        seconds: Seconds by stage of a finished job, for stages that reported no progress.
         draw_live: Draws more inside the polling part, a chart of the points so far.
         key: Beginning of the keys of the panel's buttons.
 
@@ -57,7 +59,7 @@ def job_panel(
             poll = st.fragment(run_every=POLL_SECONDS)(_draw_polled)
             poll(job_dir, tuple(stages), draw_live, key)
         else:
-            _draw_ended(job_dir, state, stages, key)
+            _draw_ended(job_dir, state, stages, seconds or {}, key)
         return state
     return None
 
@@ -82,14 +84,20 @@ def _draw_polled(
         state = jobs.read_state(job_dir)
         if not state.live:
             st.rerun()
-        _draw_stages(state, stages)
+        _draw_stages(state, stages, {})
         if draw_live is not None:
             draw_live(state)
         _draw_warnings(state)
         _cancel_button(job_dir, key)
 
 
-def _draw_ended(job_dir: Path, state: JobState, stages: Sequence[str], key: str) -> None:
+def _draw_ended(
+    job_dir: Path,
+    state: JobState,
+    stages: Sequence[str],
+    seconds: Mapping[str, float],
+    key: str,
+) -> None:
     if state.status == "failed" and state.error is not None:
         error = state.error
         problem_box(error.message, error.hint, error.details or jobs.log_tail(job_dir))
@@ -104,7 +112,7 @@ def _draw_ended(job_dir: Path, state: JobState, stages: Sequence[str], key: str)
                 st.code(tail.strip(), language=None, wrap_lines=True, height=280)
     elif state.status == "cancelled":
         st.info("Cancelled. Finished stages are kept.", icon=":material/stop_circle:")
-    _draw_stages(state, stages)
+    _draw_stages(state, stages, seconds)
     _draw_warnings(state)
     if state.status in ("failed", "interrupted", "cancelled"):
         label = "Try again" if state.status == "failed" else "Resume"
@@ -119,7 +127,7 @@ def _draw_ended(job_dir: Path, state: JobState, stages: Sequence[str], key: str)
         )
 
 
-def _draw_stages(state: JobState, stages: Sequence[str]) -> None:
+def _draw_stages(state: JobState, stages: Sequence[str], seconds: Mapping[str, float]) -> None:
     """A line per stage: finished with its time, the current one with its bar, those to come."""
     finished = {stage.name: stage for stage in state.stages}
     names = list(dict.fromkeys([*stages, *finished, *([state.stage] if state.stage else [])]))
@@ -139,7 +147,7 @@ def _draw_stages(state: JobState, stages: Sequence[str]) -> None:
             right.progress(state.share or 0.0, text=stage_line(state))
         elif state.status == "done" or (started and place < reached):
             left.markdown(f":material/check_circle: {plain(stage_words(name))}")
-            right.caption("nothing left to do")
+            right.caption(duration(seconds[name]) if name in seconds else "done")
         else:
             left.markdown(f":gray[:material/circle: {plain(stage_words(name))}]")
             right.caption("to come" if state.live else "not begun")

@@ -26,7 +26,8 @@ _STATES = {
     "cancelled": "cancelled",
     "interrupted": "interrupted",
 }
-_LIVE = ("queued", "running")
+LIVE = ("queued", "running")
+"""What a job calls itself while it works or waits to."""
 
 
 def stage_words(stage: str) -> str:

@@ -102,7 +102,7 @@ def page_setup(title: str, question: str, *, needs: Needs = "project") -> Contex
         needs: What the page cannot do without.
     """
     st.title(title, anchor=False)
-    st.markdown(f"#### {question}", text_alignment="left")
+    st.markdown(question)
     with user_errors(stop=True):
         opened = open_workspace(state.workspace_path())
         context = _find(opened)

@@ -22,6 +22,7 @@ from nncift_core.datasets import assign_ids, content_hash, load_files
 from nncift_core.datasets.identity import normalised
 from nncift_core.datasets.json_decoder import one_line
 from nncift_core.datasets.records import unique_names
+from nncift_core.errors import DataError
 
 # Surrogates are no text; csv cannot hold a NUL on every platform.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -78,6 +79,36 @@ def test_round_trip(suffix: str, compressed: bool, rows: Rows) -> None:
         list(row.items()) for row in rows
     ]
     assert dataset.report.rejected == ()
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("suffix", WRITERS)
+@given(rows=rows, data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_damaged_files_give_rows_or_a_sentence(
+    suffix: str, compressed: bool, rows: Rows, data: st.DataObject
+) -> None:
+    content = bytearray(WRITERS[suffix](rows))
+    if compressed:
+        content = bytearray(gzip.compress(content))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"rows.{suffix}"
+        path.write_bytes(content)
+        try:
+            dataset = load_files([path])
+        except DataError as error:
+            assert error.message and error.hint
+            return
+    assert len(dataset.rows) == len(dataset.raw) == dataset.report.accepted >= 2
+    for raw in dataset.raw:
+        raw.encode("utf-8")
+        assert "\n" not in raw and isinstance(json.loads(raw), dict)
+    for rejection in dataset.report.rejected:
+        rejection.excerpt.encode("utf-8")
+        rejection.reason.encode("utf-8")
 
 
 values = st.recursive(

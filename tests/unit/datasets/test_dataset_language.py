@@ -19,7 +19,7 @@ TEXTS = {
     "Polish": "Jak się nazywa stolica Francji i czy jest to miasto, które nie jest na morzu?",
     "Cyrillic script": "Как называется столица Франции и сколько людей живёт в городе?",
     "Greek": "Ποια είναι η πρωτεύουσα της Γαλλίας;",
-    "Chinese": "法国的首都是哪里？这座城市有多少人口？ Use Python.",
+    "Chinese": "法国的首都是哪里？这座城市有多少人口？ Use NumPy and Matplotlib.",
     "Japanese": "フランスの首都はどこですか。人口は何人ですか。",
     "Korean": "프랑스의 수도는 어디이며 인구는 몇 명입니까?",
     "Arabic script": "ما هي عاصمة فرنسا وكم عدد سكانها؟",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,11 @@ def test_the_address_follows_content_mapping_and_limits(tmp_path: Path) -> None:
     assert load_files([renamed], limits=Limits(row_characters=9)).id != dataset.id
     write(renamed, ("p", "r"), ("q", "s"))
     assert load_files([renamed]).id != dataset.id
+
+
+def test_a_file_name_of_any_bytes_is_shown_as_text(tmp_path: Path) -> None:
+    path = write(Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.jsonl")), ("p", "r"), ("q", "r"))
+    assert load_files([path]).name == "caf\ufffd.jsonl"
 
 
 def test_the_source_hash_is_that_of_the_file(tmp_path: Path) -> None:

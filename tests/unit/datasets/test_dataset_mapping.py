@@ -69,6 +69,7 @@ def test_chats(tmp_path: Path, layout: str) -> None:
         turns("q", "a"),
         turns("q1", "a1", "q2", "a2"),
         [{"role": "system", "content": "s"}, *turns("q", "a")],
+        [{"role": "system", "content": "s"}, turns("", "a")[1]],
         turns("q", "a", "thanks"),
         [{"role": "user", "content": ""}, *turns("q", "a")],
         turns("q"),
@@ -99,23 +100,24 @@ def test_chats(tmp_path: Path, layout: str) -> None:
         ("q", "a"),
         ("User: q1\n\nAssistant: a1\n\nUser: q2", "a2"),
         ("System: s\n\nUser: q", "a"),
+        ("System: s", "a"),
         ("q", "a"),
         ("q", "a"),
     ]
     assert [(one.line, one.kind) for one in dataset.report.rejected] == [
-        (6, "null response"),
-        (7, "empty response"),
-        (8, "no prompt"),
+        (7, "null response"),
+        (8, "empty response"),
         (9, "no prompt"),
         (10, "no prompt"),
-        (11, "wrong type"),
-        (12, "null response"),
-        (13, "wrong type"),
+        (11, "no prompt"),
+        (12, "wrong type"),
+        (13, "null response"),
         (14, "wrong type"),
         (15, "wrong type"),
-        (16, "no prompt"),
+        (16, "wrong type"),
+        (17, "no prompt"),
     ]
-    assert json.loads(dataset.raw[3]) == {layout: chats[3]}, "the turn after the answer is kept"
+    assert json.loads(dataset.raw[4]) == {layout: chats[4]}, "the turn after the answer is kept"
 
 
 def test_content_in_parts(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def refusal(path: Path, **options) -> NNCIFTError:
         ("rows.jsonl", b"\xef\xbb\xbf", "rows.jsonl is empty."),
         ("rows.jsonl.gz", gzip.compress(b""), "rows.jsonl.gz is empty."),
         ("rows.json", b"[]", "rows.json holds no rows."),
-        ("rows.json", b"{}", "No prompt and no response column was found"),
+        ("rows.json", b"{}", "column was found in rows.json, which has no columns."),
         ("rows.jsonl", ROWS.encode().splitlines()[0], "rows.jsonl holds one row only."),
         ("rows.jsonl", ROWS.encode("utf-16"), "is encoded as UTF-16, not UTF-8."),
         ("rows.jsonl", ROWS.encode("utf-16-le"), "is encoded as UTF-16LE, not UTF-8."),

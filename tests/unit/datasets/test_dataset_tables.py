@@ -170,6 +170,13 @@ def test_parquet_rows_with_bad_text_are_rejected_by_number(tmp_path: Path) -> No
     assert len(dataset) == 2
 
 
+def test_parquet_values_out_of_range_cost_their_row(tmp_path: Path) -> None:
+    day = pa.array([0, 2**31 - 1, 1], pa.int32()).cast(pa.date32())
+    table = pa.table({"prompt": ["a", "b", "c"], "response": ["a", "b", "c"], "day": day})
+    dataset = load(tmp_path, parquet(table), "rows.parquet")
+    assert found(dataset) == [(2, "wrong type")]
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_corrupt_parquet_is_refused(tmp_path: Path, compressed: bool) -> None:
     whole = parquet(pa.table({"prompt": ["a"] * 99, "response": ["b"] * 99}))

@@ -13,7 +13,8 @@ from nncift_core.errors import Cancelled, DataError, WorkspaceError
 from nncift_core.jobs import FileProgress
 from nncift_core.jobs import progress as progress_module
 from nncift_core.jobs import state as states
-from nncift_core.jobs.queue import owned
+from nncift_core.jobs.progress import prepare
+from nncift_core.jobs.queue import owned, take_ticket
 
 
 class _Echo:
@@ -206,6 +207,23 @@ def test_an_end_that_cannot_be_written_hides_no_other_error(job_dir, monkeypatch
             patch.setattr(states, "write_json", _refuse)
 
 
+def test_a_full_disk_can_still_be_told(job_dir, monkeypatch):
+    write = states.write_json
+
+    def full(path, content, **options):
+        if (job_dir / "reserve").exists():
+            raise WorkspaceError("The disk is full.")
+        write(path, content, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError), FileProgress(job_dir):
+        assert (job_dir / "reserve").stat().st_size >= 2 * progress_module.MAX_DETAILS
+        patch.setattr(states, "write_json", full)
+        raise OSError(errno.ENOSPC, "No space left")
+    state = jobs.read_state(job_dir)
+    assert (state.status, "disk is full" in state.error.message) == ("failed", True)
+    assert not (job_dir / "reserve").exists()
+
+
 def _refuse(path, content, **options):
     raise WorkspaceError("The disk is full.")
 
@@ -259,6 +277,32 @@ def test_jobs_of_one_workspace_take_turns(tmp_path):
     assert list((tmp_path / "w" / "queue").iterdir()) == []
     for number in range(5):
         assert jobs.read_state(tmp_path / "w" / "runs" / f"run-{number}").status == "done"
+
+
+def test_the_oldest_ticket_comes_first(tmp_path):
+    """Five waiters that look at different moments: chance gives this order once in 120."""
+    runs = tmp_path / "w" / "runs"
+    order, threads = [], []
+
+    def work(name):
+        with jobs.running(runs / name):
+            order.append(name)
+
+    jobs.create(runs / "first", {"kind": "run"})
+    with jobs.running(runs / "first"):
+        for name in ("e", "c", "a", "d", "b"):
+            jobs.create(runs / name, {"kind": "run"})
+            prepare(runs / name)
+            take_ticket(runs / name)
+        for name in ("a", "b", "c", "d", "e"):
+            threads.append(threading.Thread(target=work, args=(name,)))
+            threads[-1].start()
+            time.sleep(0.03)
+        while jobs.read_state(runs / "b").ahead != 5:
+            time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    assert order == ["e", "c", "a", "d", "b"]
 
 
 def test_other_workspaces_do_not_wait(tmp_path):

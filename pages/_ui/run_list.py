@@ -1,0 +1,101 @@
+"""The runs of a project: their state, what can be done with each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from nncift_core import jobs
+from nncift_core.errors import ConfigError
+from nncift_core.store import RunRecord, Workspace
+from pages._ui import state
+from pages._ui.errors import user_errors
+from pages._ui.format import ago, count, counted, duration, file_size, number
+from pages._ui.jobs import attempt
+from pages._ui.runs import LIVE, run_status, settings_words, state_words
+from pages._ui.shell import Context
+
+MOST_SHOWN = 8
+_RESUMABLE = ("failed", "cancelled", "interrupted")
+
+
+def draw_runs(context: Context) -> None:
+    """A line per run, the newest first."""
+    runs = context.workspace.catalog.runs(context.project.id)
+    if not runs:
+        return
+    st.subheader("Runs of this project", anchor=False)
+    shown = runs
+    if len(runs) > MOST_SHOWN and not st.toggle(f"Show all {len(runs)} runs", key="all-runs"):
+        shown = runs[:MOST_SHOWN]
+    for run in shown:
+        with user_errors():
+            _draw_run(context, run)
+
+
+def _draw_run(context: Context, run: RunRecord) -> None:
+    status = run_status(context.workspace, run)
+    in_view = context.found_run is not None and context.found_run.run_id == run.run_id
+    with (
+        st.container(border=True, key=f"run-{run.run_id}"),
+        st.container(horizontal=True, vertical_alignment="center"),
+    ):
+        with st.container(gap="xxsmall"):
+            st.markdown(f"**{settings_words(run)}** · {state_words(status)}")
+            st.caption(_facts(run))
+        st.button(
+            "In view" if in_view else "View",
+            key=f"open-{run.run_id}",
+            disabled=in_view,
+            on_click=state.open_run,
+            args=(run.run_id,),
+        )
+        if status in _RESUMABLE:
+            st.button(
+                "Resume",
+                key=f"resume-{run.run_id}",
+                icon=":material/resume:",
+                on_click=_resume,
+                args=(context.workspace, run.run_id),
+            )
+        with st.popover("Delete", icon=":material/delete:", disabled=status in LIVE):
+            st.markdown("Deletes the run with its selections and exports in the workspace.")
+            if st.button("Delete this run", key=f"delete-{run.run_id}"):
+                _delete(context.workspace, run.run_id)
+
+
+def _facts(run: RunRecord) -> str:
+    parts = [ago(run.created_at)]
+    config, result = run.config.get("config", {}), run.result
+    parts.append(f"keeps {config.get('budget')}, seed {config.get('seed')}")
+    if result:
+        parts.append(f"{count(result['n_train'])} x {counted(result['n_target'], 'row')}")
+        parts.append(f"selected {count(result['selected'])}")
+        parts.append(f"took {duration(sum(result['seconds'].values()))}")
+        unseen = (result.get("quadrants") or {}).get("q4") or {}
+        if unseen.get("r2") is not None:
+            parts.append(f"R² {number(unseen['r2'])} on unseen pairs")
+    return " · ".join(parts)
+
+
+def _resume(workspace: Workspace, run_id: str) -> None:
+    state.open_run(run_id)
+    attempt(jobs.start, workspace.run_dir(run_id))
+
+
+def _delete(workspace: Workspace, run_id: str) -> None:
+    with user_errors():
+        _refuse_live(workspace.run_dir(run_id))
+        freed = workspace.delete_run(run_id)
+        if state.run_id() == run_id:
+            state.open_run(None)
+        st.toast(f"Deleted; {file_size(freed.bytes)} freed.")
+        st.rerun()
+
+
+def _refuse_live(run_dir: Path) -> None:
+    """Raises: ConfigError when the run or a later selection from it is at work."""
+    for job_dir in (run_dir, *sorted((run_dir / "selections").glob("*"))):
+        if jobs.is_alive(job_dir):
+            raise ConfigError("A job of this run is at work.", "Cancel it first.")

@@ -1,0 +1,136 @@
+"""Which selection a page shows, how selections are named, and one page of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from nncift_core.config import Budget
+from nncift_core.errors import ConfigError
+from nncift_core.selection import OBJECTIVES
+from nncift_core.store import SelectionRecord
+from pages._ui.format import counted, percent
+
+SELECTION = "selection"
+PAGE_ROWS = 50
+
+_MEMORY = "nncift_selection"
+_SWITCHER = "selection-switcher"
+
+
+def wanted_selection() -> str | None:
+    """The selection in the URL, else the one this session looked at last."""
+    value = st.query_params.get(SELECTION) or st.session_state.get(_MEMORY)
+    return str(value) if value else None
+
+
+def open_selection(selection_id: str) -> None:
+    """Look at a selection from now on."""
+    st.session_state[_MEMORY] = selection_id
+    if st.query_params.get(SELECTION) != selection_id:
+        st.query_params[SELECTION] = selection_id
+
+
+def switcher(names: Mapping[str, str], *, label: str = "Selection") -> str:
+    """Let the user choose one of several selections, the newest at first.
+
+    Args:
+        names: What to call each selection, by id, the oldest first; at least one.
+        label: Of the field.
+
+    Returns:
+        The id of the chosen one.
+    """
+    wanted = wanted_selection()
+    current = wanted if wanted is not None and wanted in names else list(names)[-1]
+    open_selection(current)
+    # The URL decides; the field follows it, also when a new selection was begun.
+    st.session_state[_SWITCHER] = current
+    st.selectbox(
+        label,
+        list(names)[::-1],
+        format_func=names.__getitem__,
+        key=_SWITCHER,
+        on_change=lambda: open_selection(st.session_state[_SWITCHER]),
+    )
+    return current
+
+
+def selection_words(record: SelectionRecord) -> str:
+    """``First try: FL (target), 543 rows``; not escaped, for fields that show plain text."""
+    title = objective_title(record.objective)
+    return f"{record.name}: {title}, {counted(record.row_count, 'row')}"
+
+
+def objective_title(name: str) -> str:
+    """An objective's title, or its name where it is not registered (any more)."""
+    return OBJECTIVES[name].title if name in OBJECTIVES else name
+
+
+def budget_words(budget: str) -> str:
+    """``30 % of the pool`` or ``500 rows``; the text itself if it is no budget."""
+    try:
+        Budget(budget)
+    except ConfigError:
+        return budget
+    return f"{percent(float(budget))} of the pool" if "." in budget else f"{int(budget):,} rows"
+
+
+def rows_page(
+    key: str,
+    fetch: Callable[[str, int, int], tuple[list[Any], int]],
+    draw: Callable[[list[Any]], None],
+    *,
+    nothing: str,
+) -> None:
+    """A search field, one page of rows, and the way to the next page.
+
+    Args:
+        key: Beginning of the keys of the widgets.
+        fetch: Gives rows and the number of all matches for search text, offset and limit.
+        draw: Draws the rows of one page.
+        nothing: What to say where there are no rows at all.
+    """
+    offset_key, search_key = f"{key}-offset", f"{key}-search"
+
+    def move(to: int) -> None:
+        st.session_state[offset_key] = max(0, to)
+
+    search = st.text_input(
+        "Search prompts and responses",
+        key=search_key,
+        on_change=move,
+        args=(0,),
+        icon=":material/search:",
+        placeholder="Any part of the text",
+    )
+    offset = int(st.session_state.get(offset_key, 0))
+    rows, total = fetch(search, offset, PAGE_ROWS)
+    if not rows and offset:
+        offset = 0
+        move(0)
+        rows, total = fetch(search, offset, PAGE_ROWS)
+    if not rows:
+        st.caption(f"No row holds {search!r}." if search else nothing)
+        return
+    draw(rows)
+    words, back, forth = st.columns([4, 1, 1], vertical_alignment="center")
+    words.caption(f"Rows {offset + 1:,} to {offset + len(rows):,} of {total:,}")
+    back.button(
+        "Back",
+        key=f"{key}-back",
+        disabled=offset == 0,
+        on_click=move,
+        args=(offset - PAGE_ROWS,),
+        width="stretch",
+    )
+    forth.button(
+        "Next",
+        key=f"{key}-forth",
+        disabled=offset + len(rows) >= total,
+        on_click=move,
+        args=(offset + PAGE_ROWS,),
+        width="stretch",
+    )

@@ -1,0 +1,86 @@
+"""Which window and which pair of the heatmap a page shows, kept in the URL for links.
+
+``x`` and ``y`` hold places ``first-last`` counted from 1 in the order drawn; ``pair`` holds the
+positions ``pool-target`` of two rows in input order, so that it survives another order. What
+cannot be read counts as absent: a link may be old or mistyped.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import streamlit as st
+
+Side = tuple[int, int] | None
+
+_RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
+
+
+class Window(NamedTuple):
+    """First and past-the-last place, from 0, of each side; None for all of a side."""
+
+    pool: Side = None
+    target: Side = None
+
+
+WHOLE = Window()
+
+
+def read(n_train: int, n_target: int) -> Window:
+    """The window in the URL, cut to what there is."""
+    return Window(_side("x", n_train), _side("y", n_target))
+
+
+def write(window: Window) -> None:
+    """Show this window from now on."""
+    for name, side in zip(("x", "y"), window, strict=True):
+        if side is None:
+            _drop(name)
+        else:
+            st.query_params[name] = f"{side[0] + 1}-{side[1]}"
+
+
+def reset() -> None:
+    """Show everything."""
+    write(WHOLE)
+
+
+def wider(window: Window, n_train: int, n_target: int) -> Window:
+    """The window of twice the size around the same middle, everything if that is no less."""
+    return Window(_wider(window.pool, n_train), _wider(window.target, n_target))
+
+
+def read_pair(n_train: int, n_target: int) -> tuple[int, int] | None:
+    """Positions (pool, target) of the pair in the URL, None if there is none."""
+    found = _RANGE.fullmatch(st.query_params.get("pair", ""))
+    if found is None:
+        return None
+    pool, target = int(found[1]), int(found[2])
+    return (pool, target) if pool < n_train and target < n_target else None
+
+
+def write_pair(pool_position: int, target_position: int) -> None:
+    """Show this pair from now on."""
+    st.query_params["pair"] = f"{pool_position}-{target_position}"
+
+
+def _side(name: str, size: int) -> Side:
+    found = _RANGE.fullmatch(st.query_params.get(name, ""))
+    if found is None:
+        return None
+    start, stop = max(0, int(found[1]) - 1), min(size, int(found[2]))
+    return None if start >= stop or (start, stop) == (0, size) else (start, stop)
+
+
+def _wider(side: Side, size: int) -> Side:
+    if side is None:
+        return None
+    more = max(1, (side[1] - side[0]) // 2)
+    start, stop = max(0, side[0] - more), min(size, side[1] + more)
+    return None if (start, stop) == (0, size) else (start, stop)
+
+
+def _drop(name: str) -> None:
+    if name in st.query_params:
+        del st.query_params[name]

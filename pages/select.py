@@ -1,0 +1,353 @@
+"""Select: what do I keep? A new selection from the run's influence, and the stored ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from nncift_core import jobs
+from nncift_core.selection.curve import GainCurve, gain_curve
+from nncift_core.store import ChosenRecord, RowRecord, SelectionRecord
+from pages._ui import selections
+from pages._ui.charts import gain_chart
+from pages._ui.errors import user_errors
+from pages._ui.format import count, counted, number, percent, plain, shortened
+from pages._ui.jobs import job_panel
+from pages._ui.navigation import next_step
+from pages._ui.shell import Context, page_setup
+
+_SHARE, _COUNT = "Share of the pool", "Number of rows"
+
+
+def main() -> None:
+    """Draw the page."""
+    context = page_setup("Select", "What do I keep?", needs="result")
+    with user_errors(stop=True):
+        from nncift_core.pipeline import pending_selections
+
+        _new_selection(context)
+        stored = context.workspace.catalog.selections(context.run.run_id)
+        pending = pending_selections(context.workspace, context.run.run_id)
+        names = {record.id: selections.selection_words(record) for record in stored}
+        for job in pending:
+            title = selections.objective_title(job.objective)
+            budget = selections.budget_words(job.budget)
+            names[job.id] = f"{job.name}: {title}, {budget} (not done)"
+        if not names:
+            st.info("Nothing is selected yet: choose an objective and a budget above.")
+            return
+        current = selections.switcher(names)
+        for job in pending:
+            if job.id == current:
+                _pending(context, job.id, job.folder)
+                return
+        record = next(record for record in stored if record.id == current)
+        _results(context, record)
+        st.divider()
+        next_step("export", "Take it to the trainer")
+
+
+def _new_selection(context: Context) -> None:
+    """Objective, budget and name of another selection, and the button that makes it."""
+    from nncift_core.pipeline import RunSpec
+
+    spec = RunSpec.read(context.job_dir / "config.json")
+    usable = {entry.name: entry for entry in spec.usable_objectives()}
+    default = spec.config.objective if spec.config.objective in usable else next(iter(usable))
+    with st.container(border=True, key="new-selection"):
+        one, two, three = st.columns([2, 2, 2])
+        objective = one.selectbox(
+            "Objective",
+            list(usable),
+            index=list(usable).index(default),
+            format_func=lambda name: usable[name].title,
+            key="objective",
+            help="What makes a set of rows good.",
+        )
+        budget = _budget(two, context.n_train, spec.config.budget)
+        name = three.text_input(
+            "Name",
+            value="",
+            max_chars=80,
+            key="selection-name",
+            placeholder=usable[objective].title,
+            help="So that you know it again.",
+        )
+        st.caption(f"{plain(usable[objective].summary)} {_cites(usable[objective].citation)}")
+        st.button(
+            "Select rows",
+            type="primary" if not selections.wanted_selection() else "secondary",
+            key="select",
+            icon=":material/checklist:",
+            on_click=_start,
+            args=(context, objective, budget, name.strip() or usable[objective].title),
+        )
+
+
+def _cites(citation: str) -> str:
+    return f"({plain(citation)})" if citation else ""
+
+
+def _budget(column: Any, n_train: int, default: str) -> str:
+    """The budget as the pipeline reads it: ``0.30`` or ``500``."""
+    kinds = (_SHARE, _COUNT)
+    with column:
+        kind = st.segmented_control(
+            "Budget",
+            kinds,
+            default=_SHARE if "." in default else _COUNT,
+            required=True,
+            key="budget-kind",
+        )
+        if kind == _SHARE:
+            start = round(100 * float(default)) if "." in default else 30
+            share = st.slider(
+                "Share of the pool",
+                min_value=1,
+                max_value=100,
+                value=min(100, max(1, start)),
+                format="%d %%",
+                key="budget-share",
+                label_visibility="collapsed",
+            )
+            rows = max(1, share * n_train // 100)
+            st.caption(f"{counted(rows, 'row')} of {n_train:,}")
+            return f"{share / 100:.2f}"
+        rows = st.number_input(
+            "Number of rows",
+            min_value=1,
+            max_value=n_train,
+            value=min(n_train, int(default) if default.isdigit() else max(1, n_train // 10)),
+            step=1,
+            key="budget-count",
+            label_visibility="collapsed",
+        )
+        st.caption(f"{percent(rows / n_train)} of {counted(n_train, 'row')}")
+        return str(int(rows))
+
+
+def _start(context: Context, objective: str, budget: str, name: str) -> None:
+    with user_errors():
+        from nncift_core.pipeline import create_selection
+
+        selection_id = create_selection(
+            context.workspace, context.run.run_id, objective, budget, name
+        )
+        selections.open_selection(selection_id)
+        jobs.start(context.workspace.selection_dir(context.run.run_id, selection_id))
+
+
+def _pending(context: Context, selection_id: str, folder: Path) -> None:
+    """A selection that waits, works, or ended without a result."""
+    with st.container(border=True):
+        state = job_panel(folder, stages=("select",), key="selection-job")
+        if state is not None and not state.live:
+            st.button(
+                "Remove it",
+                key="discard",
+                icon=":material/delete:",
+                on_click=_discard,
+                args=(context, selection_id),
+                help="Nothing was selected yet, so nothing is lost.",
+            )
+
+
+def _discard(context: Context, selection_id: str) -> None:
+    with user_errors():
+        from nncift_core.pipeline import discard_selection
+
+        discard_selection(context.workspace, context.run.run_id, selection_id)
+
+
+def _results(context: Context, record: SelectionRecord) -> None:
+    curve = cached_curve(context.workspace.path, record.id, context.workspace)
+    _figures(context, record, curve)
+    _growth(curve)
+    chosen, rest = st.tabs(["Chosen rows", "Left out"])
+    with chosen:
+        _chosen(context, record)
+    with rest:
+        _left_out(context, record)
+
+
+@st.cache_data(max_entries=32, show_spinner="Reading the selection ...")
+def cached_curve(workspace_path: Path, selection_id: str, _workspace: Any) -> GainCurve:
+    """How the selection's value grows; a stored selection never changes."""
+    rows = _workspace.catalog.selection_rows(selection_id)
+    return gain_curve([row.gain for row in rows], [row.round for row in rows])
+
+
+def _figures(context: Context, record: SelectionRecord, curve: GainCurve) -> None:
+    meta = record.meta
+    one, two, three, four = st.columns(4)
+    one.metric(
+        "Rows chosen",
+        count(record.row_count),
+        delta=f"{percent(record.row_count / context.n_train)} of the pool",
+        delta_color="off",
+        delta_arrow="off",
+    )
+    two.metric(
+        "Value of the set",
+        number(meta.get("value")),
+        help="What the objective gives to all chosen rows together, on the scale of the "
+        "training labels. Compare it between selections of one objective.",
+    )
+    three.metric("Rounds", count(len(curve.round_starts)))
+    four.metric(
+        "Labelled among the chosen",
+        percent(meta.get("labelled_share_chosen")),
+        delta=f"{percent(meta.get('labelled_share_pool'))} of the pool is",
+        delta_color="off",
+        delta_arrow="off",
+        help="Rows whose influence was measured rather than predicted. Much more than in the "
+        "pool would mean that the network underrates the rows it never saw.",
+    )
+    st.markdown(_round_words(record, curve))
+
+
+def _round_words(record: SelectionRecord, curve: GainCurve) -> str:
+    saturated_at = record.meta.get("saturated_at")
+    if saturated_at is None:
+        return "Every pick still added to the value, so one round was enough."
+    return (
+        f"After **{counted(int(saturated_at), 'pick')}** no remaining row added anything: the "
+        f"objective was exhausted. Coverage then began anew, {len(curve.round_starts)} rounds in "
+        f"all, so the first {int(saturated_at):,} rows are the core of this selection and later "
+        "rounds add second and third bests."
+    )
+
+
+def _growth(curve: GainCurve) -> None:
+    kind = st.segmented_control(
+        "The chart shows",
+        ("value so far", "gain of each pick"),
+        default="value so far",
+        required=True,
+        key="curve-kind",
+        label_visibility="collapsed",
+    )
+    words = _curve_words(curve)
+    st.plotly_chart(
+        gain_chart(curve, per_pick=kind != "value so far"),
+        key="gain-curve",
+        config={"displayModeBar": False},
+        alt=words,
+    )
+    st.caption(words)
+
+
+def _curve_words(curve: GainCurve) -> str:
+    if not curve.pick:
+        return "Nothing was chosen."
+    first_end = (curve.round_starts[1] - 1) if len(curve.round_starts) > 1 else curve.pick[-1]
+    last = curve.value[curve.pick.index(first_end)] if first_end in curve.pick else None
+    text = (
+        f"The first pick adds {number(curve.gain[0])}; the first round reaches {number(last)} "
+        f"with {counted(first_end, 'pick')}."
+    )
+    if curve.knee is not None:
+        text += f" Nine tenths of that are reached after {counted(curve.knee, 'pick')}."
+    return text
+
+
+def _chosen(context: Context, record: SelectionRecord) -> None:
+    def fetch(search: str, offset: int, limit: int) -> tuple[list[ChosenRecord], int]:
+        return context.workspace.catalog.browse_selection(
+            record.id, search=search, offset=offset, limit=limit
+        )
+
+    def draw(rows: list[ChosenRecord]) -> None:
+        event = st.dataframe(
+            {
+                "Rank": [row.selected.rank for row in rows],
+                "Gain": [number(row.selected.gain) for row in rows],
+                "Round": [row.selected.round for row in rows],
+                "Why": [row.selected.reason for row in rows],
+                "Prompt": [_text(row.record, "prompt") for row in rows],
+                "Response": [_text(row.record, "response") for row in rows],
+            },
+            hide_index=True,
+            height=420,
+            key=f"chosen-{record.id}",
+            on_select="rerun",
+            selection_mode="single-row",
+            column_config={"Why": st.column_config.TextColumn(width="medium")},
+            alt="Chosen rows with rank, gain, round, reason and text",
+        )
+        picked = event["selection"]["rows"]
+        if picked and picked[0] < len(rows):
+            _row_texts(rows[picked[0]].record)
+        else:
+            st.caption("Tick a row to read it in full.")
+
+    selections.rows_page("chosen", fetch, draw, nothing="Nothing was chosen.")
+
+
+def _left_out(context: Context, record: SelectionRecord) -> None:
+    sample = _target_sample(context)
+
+    def fetch(search: str, offset: int, limit: int) -> tuple[list[RowRecord], int]:
+        return context.workspace.catalog.browse_left_out(
+            record.id, search=search, offset=offset, limit=limit, target_sample=sample
+        )
+
+    def draw(rows: list[RowRecord]) -> None:
+        event = st.dataframe(
+            {
+                "Input row": [row.position + 1 for row in rows],
+                "Prompt": [_text(row, "prompt") for row in rows],
+                "Response": [_text(row, "response") for row in rows],
+                "Row id": [row.row.id for row in rows],
+            },
+            hide_index=True,
+            height=420,
+            key=f"left-out-{record.id}",
+            on_select="rerun",
+            selection_mode="single-row",
+            alt="Rows that were left out, in input order",
+        )
+        picked = event["selection"]["rows"]
+        if picked and picked[0] < len(rows):
+            _row_texts(rows[picked[0]])
+        else:
+            st.caption("Tick a row to read it in full.")
+
+    selections.rows_page("left-out", fetch, draw, nothing="Every row of the pool was chosen.")
+
+
+def _target_sample(context: Context) -> list[str]:
+    """Ids of pool rows that serve as target and so can be neither chosen nor left out."""
+    if context.project.target_sample is None:
+        return []
+    return cached_target_ids(context.workspace.path, context.run.run_id, context.workspace)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def cached_target_ids(workspace_path: Path, run_id: str, _workspace: Any) -> list[str]:
+    """Ids of a run's target rows."""
+    from nncift_core.pipeline import RunView
+
+    return [row.id for row in RunView(_workspace, run_id).roles.target]
+
+
+def _text(record: RowRecord | None, part: str) -> str:
+    return "(not in the pool any more)" if record is None else shortened(getattr(record.row, part))
+
+
+def _row_texts(record: RowRecord | None) -> None:
+    if record is None:
+        return
+    left, right = st.columns(2)
+    for column, title, text in (
+        (left, f"Prompt of input row {record.position + 1:,}", record.row.prompt),
+        (right, "Response", record.row.response),
+    ):
+        with column:
+            st.caption(title)
+            st.code(text, language=None, wrap_lines=True, height=240)
+
+
+main()
