@@ -10,12 +10,15 @@ import functools
 import inspect
 import itertools
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 
 from nncift_core.errors import ConfigError
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+
+MOST_DIGITS = 18
+"""Digits of a row count that are read."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Budget:
             f"Budget {self.text!r} is neither a share nor a row count.",
             "Give a share with a decimal point up to 1.0 (0.3) or a whole number of rows (500).",
         )
-        if text.isascii() and text.isdigit():
+        # More digits than any pool has rows; Python refuses to read thousands of them.
+        if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
             count = int(text)
             if count == 0:
                 raise ConfigError("Budget 0 would select nothing.", "Give at least 1 row.")
@@ -71,6 +75,14 @@ class Budget:
         return max(1, int(parsed * n_train))
 
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Everything besides the data that decides a run's result."""
@@ -100,6 +112,15 @@ class RunConfig:
     """True influence for every pair instead of predictions: the original influence function."""
 
     def __post_init__(self) -> None:
+        # A config.json that was edited by hand can hold anything.
+        for setting in fields(self):
+            value, kinds = getattr(self, setting.name), _KINDS[str(setting.type)]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise ConfigError(
+                    f"The setting {setting.name} is {value!r}, which is not of type "
+                    f"{setting.type}.",
+                    f"Its default is {setting.default!r}.",
+                )
         Budget(self.budget)
         if not 0 < self.label_fraction <= 1:
             raise ConfigError(

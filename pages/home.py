@@ -35,7 +35,7 @@ def _draw_open_project(context: Context) -> None:
     st.subheader(plain(context.project.name), anchor=False)
     with user_errors():
         line, following = steps(context)
-        with st.grid(min_column_width=150, border=True, key="steps"):
+        with st.grid(min_column_width=128, border=True, key="steps"):
             for place, step in enumerate(line, start=1):
                 with st.container(gap="xxsmall"):
                     mark = "check_circle" if step.done else "radio_button_unchecked"

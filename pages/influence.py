@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -9,7 +10,15 @@ import streamlit as st
 
 from nncift_core.network.verdict import QUADRANTS
 from pages._ui import window as places
-from pages._ui.charts_heatmap import HEIGHT, box_window, clicked_pair, heatmap_chart
+from pages._ui.charts_heatmap import (
+    CLICKABLE_CELLS,
+    HEIGHT,
+    Group,
+    box_window,
+    clicked_pair,
+    groups,
+    heatmap_chart,
+)
 from pages._ui.errors import user_errors
 from pages._ui.format import counted, number, plain, shortened
 from pages._ui.navigation import next_step
@@ -95,6 +104,7 @@ def _controls(view: RunView) -> tuple[Order, Order, Aggregate]:
     pool_order = one.selectbox(
         "Pool rows",
         list(pool_orders),
+        index=_default(pool_orders),
         format_func=pool_orders.__getitem__,
         key="columns",
         bind="query-params",
@@ -104,6 +114,7 @@ def _controls(view: RunView) -> tuple[Order, Order, Aggregate]:
     target_order = two.selectbox(
         "Target rows",
         list(target_orders),
+        index=_default(target_orders),
         format_func=target_orders.__getitem__,
         key="rows",
         bind="query-params",
@@ -125,6 +136,11 @@ def _orders(orders: dict[str, str], subtasks: list[str | None]) -> dict[str, str
     """The orders that mean something: by subtask only where rows have one."""
     known = any(subtask is not None for subtask in subtasks)
     return {name: words for name, words in orders.items() if known or name != "subtask"}
+
+
+def _default(orders: dict[str, str]) -> int:
+    """Subtasks show the most where there are any, then the order by influence."""
+    return list(orders).index("subtask" if "subtask" in orders else "influence")
 
 
 def _draw_heatmap(
@@ -168,6 +184,12 @@ def _draw_heatmap(
         title=_title(view),
         pool_axis=f"pool rows, {ORDERS[pool_order]}",
         target_axis=f"target rows, {TARGET_ORDERS[target_order]}",
+        pool_groups=_groups(
+            view.roles.pool, heatmap.pool_positions, heatmap.pool_edges, pool_order
+        ),
+        target_groups=_groups(
+            view.roles.target, heatmap.target_positions, heatmap.target_edges, target_order
+        ),
         marked=marked,
     )
     # A key of its own for every window: a chart that kept its box would zoom again and again.
@@ -182,6 +204,13 @@ def _draw_heatmap(
             alt=f"{_title(view)} {words}",
         )
     st.caption(_color_words(heatmap))
+
+
+def _groups(rows: Sequence[Row], positions: Any, edges: Any, order: Order) -> list[Group]:
+    """Subtasks side by side, where rows are ordered by them."""
+    if order != "subtask":
+        return []
+    return groups([rows[i].subtask for i in positions.tolist()], int(edges[0]) + 1)
 
 
 def _selected(view: RunView, key: str, pool_order: Order, target_order: Order) -> None:
@@ -225,8 +254,6 @@ def _window_words(heatmap: Heatmap) -> str:
 
 
 def _click_words(heatmap: Heatmap) -> str:
-    from pages._ui.charts_heatmap import CLICKABLE_CELLS
-
     clickable = heatmap.is_raw and heatmap.values.size <= CLICKABLE_CELLS
     return ", click a cell to read its pair" if clickable else ""
 

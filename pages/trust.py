@@ -28,6 +28,8 @@ _MARKS = {
     "unknown": ":material/help:",
 }
 
+_ROUNDING = 1e-9
+
 
 def main() -> None:
     """Draw the page."""
@@ -192,11 +194,11 @@ def _baseline_table(quadrants: Quadrants) -> dict[str, list[str]]:
     rows = [(name, quadrants.get(name)) for name in QUADRANTS]
     columns = {
         "Pairs of": [_words(name) for name, _ in rows],
-        "Network": [number(m["mse"]) if m else "-" for _, m in rows],
+        "Network": [_error(m["mse"]) if m else "-" for _, m in rows],
     }
     for key, words in BASELINES.items():
         columns[words.capitalize()] = [
-            "-" if m is None else "not known" if m.get(key) is None else number(m[key])
+            "-" if m is None else "not known" if m.get(key) is None else _error(m[key])
             for _, m in rows
         ]
     return columns
@@ -219,6 +221,11 @@ def _beaten_words(quadrants: Quadrants) -> str:
 
 def _is_worse(baseline: float | None, error: float) -> bool:
     return baseline is not None and baseline > error
+
+
+def _error(value: float) -> str:
+    """A squared error; what is only rounding reads as none."""
+    return "0" if value < _ROUNDING else number(value)
 
 
 def _words(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -13,21 +14,37 @@ from typing import Any
 from nncift_core import pipeline
 from nncift_core.cli.mapping import overrides_by_dataset, read_overrides
 from nncift_core.cli.terminal import TerminalProgress
-from nncift_core.config import RunConfig
+from nncift_core.config import MOST_DIGITS, RunConfig
+from nncift_core.datasets import demo_paths
 from nncift_core.errors import ConfigError, WorkspaceError
-from nncift_core.export import guard_inputs
+from nncift_core.export import guard_inputs, manifest_path
 from nncift_core.influence import METHODS
 from nncift_core.store import SelectionRecord, Workspace
 
 _SETTINGS = [field.name for field in fields(RunConfig)]
 _REPLAY_EXCLUDES = ("train", "target", "existing", "map", "subtask_column", "model", *_SETTINGS)
 
+_QUADRANT_KEYS = (
+    "mse",
+    "r2",
+    "spearman",
+    "mse_ci",
+    "r2_ci",
+    "mse_mean",
+    "mse_zero",
+    "mse_random",
+    "mse_additive",
+    "mse_cosine",
+    "n",
+)
+"""What ``--json`` says of a quadrant: a stable interface. The run's folder holds the rest."""
+
 
 def run(options: argparse.Namespace) -> None:
     """``nncift run``."""
-    output = _checked_output(options.output)
-    predictions = _checked_output(options.predictions)
-    if predictions is not None and predictions.suffix != ".npy":
+    if options.output is None:
+        raise ConfigError("The option --output is missing.", "See nncift run --help.")
+    if options.predictions is not None and not options.predictions.endswith(".npy"):
         raise ConfigError(
             f"The predictions file {options.predictions!r} does not end in .npy.",
             "Give a name such as predictions.npy.",
@@ -36,10 +53,18 @@ def run(options: argparse.Namespace) -> None:
         workspace, project_id, spec = _replayed(options)
     else:
         workspace, project_id, spec = _given(options)
+    # Not earlier: a refused call leaves no folder.
+    output, predictions = _checked_output(options.output), _checked_output(options.predictions)
+    assert output is not None
     inputs = [path for source in _sources(spec) for path in source.files]
-    for path in (output, predictions):
+    for path in (output, manifest_path(output), predictions):
         if path is not None:
             guard_inputs(path, inputs)
+    if predictions is not None and predictions.resolve() == output.resolve():
+        raise ConfigError(
+            f"The subset and the predictions would both be written to {options.output!r}.",
+            "Give two names.",
+        )
     run_id = pipeline.create_run(workspace, project_id, spec)
     _work(workspace, run_id, output, predictions, options.json)
 
@@ -61,10 +86,11 @@ def demo(options: argparse.Namespace) -> None:
         return
     output = _checked_output(options.output) or workspace.exports_dir / "demo_subset.jsonl"
     assert project.target_id is not None
+    paths = demo_paths()
     spec = pipeline.RunSpec(
         config=RunConfig(),
-        train=pipeline.DataSource(project.pool_id, "demo_pool.jsonl"),
-        target=pipeline.DataSource(project.target_id, "demo_target.jsonl"),
+        train=pipeline.DataSource(project.pool_id, paths.pool.name, (str(paths.pool),)),
+        target=pipeline.DataSource(project.target_id, paths.target.name, (str(paths.target),)),
     )
     run_id = pipeline.create_run(workspace, project.id, spec)
     _work(workspace, run_id, output, None, options.json)
@@ -107,7 +133,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
 
 def _given(options: argparse.Namespace) -> tuple[Workspace, str, pipeline.RunSpec]:
     """Data and settings as the options say."""
-    for name in ("train", "target", "output"):
+    for name in ("train", "target"):
         if getattr(options, name) is None:
             raise ConfigError(f"The option --{name} is missing.", "See nncift run --help.")
     values = {name: getattr(options, name) for name in _SETTINGS}
@@ -165,8 +191,6 @@ def _replayed(options: argparse.Namespace) -> tuple[Workspace, str, pipeline.Run
             f"The option --{given[0].replace('_', '-')} does not go with --config.",
             "A replay takes only --output, --predictions, --json and --workspace.",
         )
-    if options.output is None:
-        raise ConfigError("The option --output is missing.", "See nncift run --help.")
     path = Path(options.config)
     if not path.is_file():
         raise ConfigError(f"The configuration {options.config!r} does not exist.")
@@ -190,17 +214,25 @@ def _work(
     predictions: Path | None,
     as_json: bool,
 ) -> None:
+    # Known from the first second on, so that a run that is stopped can be resumed.
+    _say(f"Run {run_id} in {workspace.path}")
     progress = TerminalProgress()
-    outcome = pipeline.work(workspace.run_dir(run_id), echo=progress)
-    progress.close()
+    try:
+        outcome = pipeline.work(workspace.run_dir(run_id), echo=progress)
+        if predictions is not None:
+            pipeline.write_predictions(workspace, run_id, predictions, progress)
+    finally:
+        progress.close()
     assert not isinstance(outcome, SelectionRecord)
     summary = dict(outcome.summary)
-    if predictions is not None:
-        pipeline.write_predictions(workspace, run_id, predictions, progress)
     if output is not None:
         exported = pipeline.export_selection(workspace, outcome.selection.id, output)
         summary["output"] = str(exported.file.path)
     if as_json:
+        summary["quadrants"] = {
+            name: row and {key: row[key] for key in _QUADRANT_KEYS}
+            for name, row in summary["quadrants"].items()
+        }
         _print(json.dumps(summary, ensure_ascii=False, allow_nan=False))
     else:
         _print(_table(summary))
@@ -211,15 +243,20 @@ def _checked_output(text: str | None) -> Path | None:
     if text is None:
         return None
     path = Path(text)
-    if path.is_dir():
-        raise ConfigError(f"The output {text!r} is a folder.", "Give a file name.")
     try:
+        if path.is_dir():
+            raise ConfigError(f"The output {text!r} is a folder.", "Give a file name.")
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(
-            f"The folder of the output {text!r} cannot be made: {error.strerror}.",
+            f"The output {text[:200]!r} cannot be written: {error.strerror}.",
             "Give another place.",
         ) from error
+    if not os.access(path.parent, os.W_OK):
+        raise WorkspaceError(
+            f"The output {text!r} cannot be written: its folder may not be changed.",
+            "Give another place.",
+        )
     return path
 
 
@@ -227,7 +264,7 @@ def _sample(target: str) -> int | None:
     if not target.startswith("sample:"):
         return None
     count = target.removeprefix("sample:")
-    if not (count.isascii() and count.isdigit()):
+    if not (count.isascii() and count.isdigit() and len(count) <= MOST_DIGITS):
         raise ConfigError(
             f"The target {target!r} does not give a number of rows.", "Write it as sample:200."
         )

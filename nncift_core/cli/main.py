@@ -6,12 +6,16 @@ sentence on standard error; 1 for faults of this software; 130 after Ctrl-C.
 
 from __future__ import annotations
 
-import errno
+import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from nncift_core.errors import Cancelled, NNCIFTError
+
+FAULT = "This is a fault of this software; please report it with the lines above."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,22 +33,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NNCIFTError as error:
         return _fail(str(error), 2)
     except BrokenPipeError:
-        # The reader of standard output has left; there is nobody to tell.
-        sys.stderr.close()
+        # The reader of standard output has left; there is nobody to tell. Python would flush
+        # once more at its end and complain.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
         return _fail("Memory ran out. Use fewer rows or close other programs.", 2)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return _fail("The disk is full. Free some space; finished stages are kept.", 2)
+        from nncift_core.files import is_machine_state, workspace_error
+
+        if is_machine_state(error):
+            path = Path(os.fsdecode(error.filename)) if error.filename else Path.cwd()
+            return _fail(str(workspace_error(error, path)), 2)
         traceback.print_exc()
-        return 1
+        return _fail(FAULT, 1)
     except SystemExit as stop:
         # --help and --version end this way.
         return int(stop.code or 0)
     except Exception:
         traceback.print_exc()
-        return _fail("This is a fault of this software; please report it with the lines above.", 1)
+        return _fail(FAULT, 1)
     return 0
 
 

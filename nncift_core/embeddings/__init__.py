@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nncift_core.embeddings.base import Encoder
-from nncift_core.embeddings.cache import EmbeddingCache, embed
+from nncift_core.embeddings.cache import EmbeddingCache, embed, embed_groups
 
-__all__ = ["EmbeddingCache", "Encoder", "embed", "open_encoder"]
+__all__ = ["EmbeddingCache", "Encoder", "embed", "embed_groups", "open_encoder"]
 
 
 def open_encoder(name: str) -> Encoder:

@@ -8,14 +8,15 @@ at most the shard in work.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nncift_core.embeddings.base import Encoder
-from nncift_core.errors import EncoderError
-from nncift_core.files import save_array
+from nncift_core.errors import EncoderError, WorkspaceError
+from nncift_core.files import load_array, save_array
 from nncift_core.progress import Progress
 from nncift_core.types import FloatArray
 
@@ -43,7 +44,7 @@ class EmbeddingCache:
         self._where: dict[bytes, tuple[Path, int]] = {}
         for keys_path in sorted(folder.glob("*.keys.npy")):
             vectors_path = keys_path.with_name(keys_path.name.replace(".keys.npy", ".npy"))
-            for position, key in enumerate(np.load(keys_path, allow_pickle=False)):
+            for position, key in enumerate(_keys_of(keys_path, vectors_path)):
                 self._where.setdefault(key.tobytes(), (vectors_path, position))
 
     def __contains__(self, key: bytes) -> bool:
@@ -77,52 +78,96 @@ class EmbeddingCache:
         return result
 
 
+def _keys_of(keys_path: Path, vectors_path: Path) -> NDArray[np.uint8]:
+    """``(n, 16)`` keys of a shard; none of a damaged one, which is then embedded again."""
+    try:
+        keys = load_array(keys_path)
+        vectors = load_array(vectors_path, memmap=True)
+    except WorkspaceError:
+        keys = vectors = np.empty((0, 0))
+    whole = (
+        keys.dtype == np.uint8
+        and vectors.dtype == np.float32
+        and keys.shape == (len(vectors), KEY_BYTES)
+        and vectors.ndim == 2
+    )
+    return keys if whole else np.empty((0, KEY_BYTES), dtype=np.uint8)
+
+
 def embed(
     encoder: Encoder, texts: Sequence[str], cache_root: Path, progress: Progress
 ) -> FloatArray:
-    """Unit vectors of all texts, from the cache where it has them.
+    """Unit vectors of all texts, ``(len(texts), d)`` float32: ``embed_groups`` of one group."""
+    return embed_groups(encoder, [texts], cache_root, progress)[0]
 
-    Texts are sorted by token length and cut into shards before the cache is asked, so that a
-    resumed run embeds the same batches, and gets the same bytes, as one that was never stopped.
+
+def embed_groups(
+    encoder: Encoder, groups: Sequence[Sequence[str]], cache_root: Path, progress: Progress
+) -> list[FloatArray]:
+    """Unit vectors of several groups of texts, from the cache where it has them.
+
+    The last bits of a vector depend on the batch it was computed in (1.7e-7 at most, all-MiniLM
+    on a CPU). So each group's texts are sorted by token length and cut into shards on their own,
+    before the cache is asked: a resumed run embeds the same batches, and gets the same bytes, as
+    one that was never stopped, and a pool gets the same bytes whatever target comes with it.
 
     Args:
         encoder: Gives the vectors that the cache does not hold.
-        texts: The texts, in the order wanted back.
+        groups: The texts of each group (a pool, its target set), in the order wanted back.
         cache_root: Folder of all encoders' caches.
         progress: Told of stage ``embed`` in rows, and of texts that are cut.
 
     Returns:
-        ``(len(texts), d)`` float32.
+        For each group ``(len(group), d)`` float32.
 
     Raises:
         EncoderError: The encoder gives something that is not a finite vector.
         Cancelled: Between shards.
     """
     cache = EmbeddingCache(cache_root / encoder.key)
-    keys = [text_key(text) for text in texts]
-    unique = dict(zip(keys, texts, strict=True))
-    missing = sum(1 for key in unique if key not in cache)
-    progress.stage("embed", missing, "rows")
-    if missing:
-        counts = encoder.token_counts(list(unique.values()))
-        cut = sum(count > encoder.max_tokens for count in counts)
-        if cut:
-            progress.warn(
-                f"{cut:,} of {len(unique):,} texts are longer than the encoder's "
-                f"{encoder.max_tokens} tokens; it sees their beginnings only."
+    keys = [[text_key(text) for text in group] for group in groups]
+    new: dict[bytes, str] = {}
+    work: list[dict[bytes, str]] = []
+    for group, group_keys in zip(groups, keys, strict=True):
+        unique = dict(zip(group_keys, group, strict=True))
+        missing = {key: text for key, text in unique.items() if key not in cache}
+        work.append(unique if missing.keys() - new.keys() else {})
+        new |= missing
+    progress.stage("embed", len(new), "rows")
+    _warn_of_cuts(encoder, list(new.values()), progress)
+    for unique in work:
+        _embed_missing(encoder, unique, cache, progress)
+    return [cache.gather(group_keys) for group_keys in keys]
+
+
+def _embed_missing(
+    encoder: Encoder, unique: Mapping[bytes, str], cache: EmbeddingCache, progress: Progress
+) -> None:
+    """Embed every shard of a group that has a text the cache does not hold."""
+    counts = encoder.token_counts(list(unique.values())) if unique else []
+    # Ties go by key: the shards depend on which texts there are, not on their order.
+    order = sorted(zip(counts, unique.items(), strict=True), key=lambda item: (item[0], item[1][0]))
+    for start in range(0, len(order), SHARD_TEXTS):
+        shard = [item for _, item in order[start : start + SHARD_TEXTS]]
+        new = sum(1 for key, _ in shard if key not in cache)
+        if not new:
+            continue
+        vectors = encoder.encode([text for _, text in shard])
+        if vectors.ndim != 2 or not np.isfinite(vectors).all():
+            raise EncoderError(
+                f"The encoder gave vectors of shape {vectors.shape} that are not all finite.",
+                "Check the model; its weights may be broken.",
             )
-        order = sorted(zip(counts, unique.items(), strict=True), key=lambda item: item[0])
-        for start in range(0, len(order), SHARD_TEXTS):
-            shard = [item for _, item in order[start : start + SHARD_TEXTS]]
-            new = sum(1 for key, _ in shard if key not in cache)
-            if not new:
-                continue
-            vectors = encoder.encode([text for _, text in shard])
-            if vectors.ndim != 2 or not np.isfinite(vectors).all():
-                raise EncoderError(
-                    f"The encoder gave vectors of shape {vectors.shape} that are not all finite.",
-                    "Check the model; its weights may be broken.",
-                )
-            cache.add([key for key, _ in shard], vectors)
-            progress.advance(new)
-    return cache.gather(keys)
+        cache.add([key for key, _ in shard], vectors)
+        progress.advance(new)
+
+
+def _warn_of_cuts(encoder: Encoder, texts: Sequence[str], progress: Progress) -> None:
+    if not texts:
+        return
+    cut = sum(count > encoder.max_tokens for count in encoder.token_counts(texts))
+    if cut:
+        progress.warn(
+            f"{cut:,} of {len(texts):,} texts are longer than the encoder's "
+            f"{encoder.max_tokens} tokens; it sees their beginnings only."
+        )

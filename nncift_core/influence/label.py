@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncift_core.datasets import find_self_pairs
-from nncift_core.errors import DataError
+from nncift_core.errors import ConfigError, DataError
 from nncift_core.files import save_array
 from nncift_core.influence.base import PairwiseInfluence
-from nncift_core.influence.label_plan import ROLES, LabelPlan
+from nncift_core.influence.label_plan import ROLES, SMALLEST_TRAINING, LabelPlan
 from nncift_core.progress import Progress
 from nncift_core.types import Pairs, Row
 
@@ -93,6 +93,7 @@ def label(
         progress: Told of stage ``label`` in pairs.
 
     Raises:
+        ConfigError: Fewer than 16 training pairs are left without self pairs.
         DataError: The method gives a value that is not finite, or the same value for every
             pair that is trained on.
         Cancelled: Between shards.
@@ -123,7 +124,14 @@ def label(
         i, j = np.nonzero(keep)
         if len(i):
             by_role[block.role] = Pairs(block.helpers[i], block.helped[j], values[i, j])
-    if "q1" not in by_role or np.ptp(by_role["q1"].value) == 0:
+    found = len(by_role.get("q1", ()))
+    if found < SMALLEST_TRAINING:
+        raise ConfigError(
+            f"Of {plan.training_pairs} planned training pairs {found} are left once rows of equal "
+            f"content are not paired with each other; at least {SMALLEST_TRAINING} are needed.",
+            "Use a larger label fraction, or --exact.",
+        )
+    if np.ptp(by_role["q1"].value) == 0:
         raise DataError(
             "All training labels have the same value, so there is nothing to learn or to rank.",
             "Check that the rows differ, or label a larger share of them.",

@@ -35,9 +35,11 @@ TUNED = ("-march=native",)
 COMPILE_SECONDS = 120
 """Longest time a compiler may take; it takes a third of a second."""
 
-HELPER_BYTES = 20 * 1024
-"""Projected rows that one call works on: with a tile (25 kB at 100 hidden units) they stay in
-a 48 kB first-level cache."""
+PARTS = 4
+"""Parts of a block for each thread: one that is held up leaves the rest to the others."""
+
+LEAST_ROWS = 16
+"""Rows of a part at least: fewer do not repay handing it to a thread."""
 
 BROKEN = (OSError, AttributeError, ArithmeticError)
 """What a library raises that is no library, lacks a function or adds up wrongly."""
@@ -95,9 +97,7 @@ class Kernel:
         """
         rows, hidden = helpers.shape
         scores = np.empty((rows, columns), np.float32)
-        # As many equal parts a thread as the cache asks for: no thread waits for a last part.
-        per_part = max(4, HELPER_BYTES // (4 * hidden))
-        parts = threads * max(1, -(-rows // (threads * per_part)))
+        parts = 1 if threads == 1 else max(1, min(PARTS * threads, rows // LEAST_ROWS))
         bounds = [rows * part // parts for part in range(parts + 1)]
 
         def work(part: int) -> None:
@@ -113,9 +113,8 @@ class Kernel:
                 hidden,
             )
 
-        if threads == 1:
-            for part in range(parts):
-                work(part)
+        if parts == 1:
+            work(0)
         else:
             list(_pool(threads).map(work, range(parts)))  # ctypes lets go of the interpreter
         return scores

@@ -5,9 +5,9 @@
 // relu(h + t) = max(h, -t) + t, and the sum of weight * t belongs to the column alone (it is in
 // base), so a hidden unit costs one max and one multiply-add a pair instead of three operations.
 //
-// Columns come in tiles, (tiles, hidden, tile_columns()), zero-padded: one tile and the rows of
-// one call lie in the first-level cache together. ROWS x VECTORS accumulators stay in registers:
-// 16 of the 32 with AVX-512, enough chains to hide the latency of a multiply-add.
+// Columns come in tiles, (tiles, hidden, tile_columns()), zero-padded. ROWS x VECTORS accumulators
+// stay in registers: 16 of the 32 with AVX-512, enough to hide the latency of a multiply-add.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -26,6 +26,9 @@ constexpr int ROWS = 4, COLUMNS = LANES * VECTORS;
 // Sums of at most so many terms are added up at a time: shorter chains round less (a third of
 // the error at 100 hidden units) for 2 % of the time.
 constexpr int64_t CHAIN = 32;
+// Rows of one turn and a tile share a first-level cache of 32 kB or more; a group of tiles stays
+// in the second level while all rows of a call go over it.
+constexpr int64_t HELPER_BYTES = 20 * 1024, GROUP_BYTES = 256 * 1024;
 
 typedef float Vector __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
@@ -57,8 +60,19 @@ inline void tile_rows(const float* helpers, const float* tile, const float* weig
 #pragma GCC unroll 8
             for (int v = 0; v < VECTORS; v++) total[r][v] += sum[r][v];
     }
-    for (int r = 0; r < rows; r++)  // The last tile may be wider than what is left of the row.
-        std::memcpy(scores + r * stride, &total[r][0], columns * sizeof(float));
+    if (columns == COLUMNS) {  // whole vectors: a copy of unknown length costs a sixth of it all
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++) ((Vector*)(scores + r * stride))[v] = total[r][v];
+    } else {
+        float last[rows][COLUMNS];
+        for (int r = 0; r < rows; r++) {
+            for (int v = 0; v < VECTORS; v++)
+                std::memcpy(last[r] + v * LANES, &total[r][v], sizeof(Vector));
+            std::memcpy(scores + r * stride, last[r], columns * sizeof(float));
+        }
+    }
 }
 
 }  // namespace
@@ -70,15 +84,25 @@ extern "C" int tile_columns() { return COLUMNS; }
 extern "C" void pair_scores(const float* helpers, const float* tiles, const float* weight,
                             const float* base, float* scores, int64_t rows, int64_t columns,
                             int64_t hidden) {
-    for (int64_t start = 0; start < columns; start += COLUMNS) {
-        const float* tile = tiles + start * hidden;
-        const int64_t width = columns - start < COLUMNS ? columns - start : COLUMNS;
-        int64_t i = 0;
-        for (; i + ROWS <= rows; i += ROWS)
-            tile_rows<ROWS>(helpers + i * hidden, tile, weight, base + start,
-                            scores + i * columns + start, hidden, columns, width);
-        for (; i < rows; i++)
-            tile_rows<1>(helpers + i * hidden, tile, weight, base + start,
-                         scores + i * columns + start, hidden, columns, width);
+    const int64_t tile_bytes = hidden * COLUMNS * sizeof(float);
+    const int64_t group = COLUMNS * std::max<int64_t>(1, GROUP_BYTES / tile_bytes);
+    const int64_t row_bytes = hidden * sizeof(float);
+    const int64_t part = ROWS * std::max<int64_t>(1, HELPER_BYTES / (ROWS * row_bytes));
+    for (int64_t left = 0; left < columns; left += group) {
+        const int64_t right = std::min(columns, left + group);
+        for (int64_t top = 0; top < rows; top += part) {
+            const int64_t bottom = std::min(rows, top + part);
+            for (int64_t start = left; start < right; start += COLUMNS) {
+                const float* tile = tiles + start * hidden;
+                const int64_t width = std::min<int64_t>(COLUMNS, columns - start);
+                int64_t i = top;
+                for (; i + ROWS <= bottom; i += ROWS)
+                    tile_rows<ROWS>(helpers + i * hidden, tile, weight, base + start,
+                                    scores + i * columns + start, hidden, columns, width);
+                for (; i < bottom; i++)
+                    tile_rows<1>(helpers + i * hidden, tile, weight, base + start,
+                                 scores + i * columns + start, hidden, columns, width);
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ from nncift_core.export import (
     ExportFile,
     build_manifest,
     chosen_rows,
+    guard_inputs,
     manifest_path,
     suffix_for,
     write_manifest,
@@ -73,6 +74,8 @@ def export_selection(
         if source is not None
         for path in source.files
     ]
+    # The manifest must not take the place of an input either.
+    guard_inputs(manifest_path(output), inputs)
     file = write_rows(output, schema, raws, [roles.pool[i] for i in positions], inputs=inputs)
     manifest = manifest_path(output)
     content = _manifest(workspace, record, chosen, spec, roles, files, file, schema)

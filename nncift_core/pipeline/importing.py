@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nncift_core.datasets import Dataset, demo_paths, is_hub_name, load_files, load_hub
+from nncift_core.errors import ConfigError, WorkspaceError
 from nncift_core.pipeline.spec import DataSource
 from nncift_core.store import DatasetRecord, ProjectRecord, Workspace
 
 DEMO_PROJECT = "Demo"
+
+LONGEST_NAME = 100
+"""Characters of a project name that is made from file names; a number may follow."""
+
+_RACES = 20
 
 
 @dataclass(frozen=True)
@@ -63,20 +70,35 @@ def import_files(
 def ensure_project(
     workspace: Workspace, name: str, pool_id: str, target_id: str | None, sample: int | None
 ) -> ProjectRecord:
-    """The project of this pool and target, made if there is none."""
-    for project in workspace.catalog.projects():
-        if (project.pool_id, project.target_id, project.target_sample) == (
-            pool_id,
-            target_id,
-            sample,
-        ):
-            return project
-    return workspace.catalog.add_project(name, pool_id, target_id, sample)
+    """The project of this pool and target, made if there is none.
+
+    A name that another project has gets a number: files change and keep their names.
+    """
+    name = "".join(sign if sign.isprintable() else " " for sign in name)[:LONGEST_NAME].strip()
+    for _ in range(_RACES):
+        projects = workspace.catalog.projects()
+        for project in projects:
+            if (project.pool_id, project.target_id, project.target_sample) == (
+                pool_id,
+                target_id,
+                sample,
+            ):
+                return project
+        taken = {project.name.lower() for project in projects}
+        numbered = itertools.chain([name], (f"{name} ({n})" for n in itertools.count(2)))
+        free = next(candidate for candidate in numbered if candidate.lower() not in taken)
+        try:
+            return workspace.catalog.add_project(free, pool_id, target_id, sample)
+        except ConfigError:
+            # Another process may have made it, or taken the name, since the list was read.
+            if not any(p.name.lower() == free.lower() for p in workspace.catalog.projects()):
+                raise
+    raise WorkspaceError(f"The project {name!r} could not be made.", "Try again.")
 
 
 def ensure_demo(workspace: Workspace) -> ProjectRecord:
     """The demo project, imported from the bundled data on the first call."""
     paths = demo_paths()
-    pool = import_files(workspace, [paths.pool], names=["demo_pool.jsonl"])
-    target = import_files(workspace, [paths.target], names=["demo_target.jsonl"])
+    pool = import_files(workspace, [paths.pool], names=[paths.pool.name])
+    target = import_files(workspace, [paths.target], names=[paths.target.name])
     return ensure_project(workspace, DEMO_PROJECT, pool.record.id, target.record.id, None)

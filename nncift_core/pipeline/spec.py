@@ -60,6 +60,11 @@ class RunSpec:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", resolve(self.config))
+        if not isinstance(self.target_sample, int | None):
+            raise ConfigError(
+                f"The target sample {self.target_sample!r} is not a number of rows.",
+                "Give a whole number.",
+            )
         if (self.target is None) == (self.target_sample is None):
             raise ConfigError(
                 "A run needs a target set.", "Give a target file, or sample:N for N pool rows."
@@ -123,7 +128,7 @@ class RunSpec:
                 target_sample=content["target_sample"],
                 existing=_source(content["existing"]) if content["existing"] else None,
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{path} is not a complete run configuration ({error}).",
                 "Give the config.json of a run folder, unchanged.",

@@ -16,7 +16,7 @@ import torch
 
 from nncift_core.config import Budget
 from nncift_core.datasets import find_self_pairs
-from nncift_core.embeddings import embed, open_encoder
+from nncift_core.embeddings import embed_groups, open_encoder
 from nncift_core.files import plain, read_json, save_array, write_json
 from nncift_core.influence import METHODS
 from nncift_core.influence.label import Labels, label
@@ -112,9 +112,18 @@ def _check(spec: RunSpec, roles: Roles, progress: Progress) -> None:
 def _embed(
     workspace: Workspace, spec: RunSpec, roles: Roles, progress: Progress
 ) -> tuple[FloatArray, FloatArray]:
-    texts = [row.text for row in (*roles.pool, *roles.target)]
-    vectors = embed(open_encoder(spec.config.encoder), texts, workspace.embeddings_dir, progress)
-    return vectors[: len(roles.pool)], vectors[len(roles.pool) :]
+    # A sampled target is batched with its pool: together they are the same texts for any seed.
+    sides = [roles.pool, roles.target, roles.existing]
+    groups = [[*roles.pool, *roles.target], roles.existing] if spec.target is None else sides
+    vectors = embed_groups(
+        open_encoder(spec.config.encoder),
+        [[row.text for row in group] for group in groups if group],
+        workspace.embeddings_dir,
+        progress,
+    )
+    if spec.target is None:
+        return vectors[0][: len(roles.pool)], vectors[0][len(roles.pool) :]
+    return vectors[0], vectors[1]
 
 
 def _label(

@@ -70,8 +70,8 @@ class ColorRange:
     Attributes:
         lo: Value of the lowest color.
         hi: Value of the highest color, above ``lo``.
-        diverging: Whether there are values of both signs; then ``lo`` is ``-hi``, so that zero
-            has the middle color.
+        diverging: Whether there are values of both signs, each worth a color of its own; then
+            ``lo`` is ``-hi``, so that zero has the middle color.
         clipped: Whether some values lie outside and share the end colors.
     """
 
@@ -92,7 +92,8 @@ def color_range(values: FloatArray) -> ColorRange:
         return ColorRange(0.0, 1.0, diverging=False, clipped=False)
     lowest, highest = float(known.min()), float(known.max())
     lo, hi = (float(end) for end in np.quantile(known, [0.005, 0.995]))
-    diverging = lo < 0 < hi
+    # A trace of the other sign would cost the rest half of the scale.
+    diverging = lo < 0 < hi and min(-lo, hi) >= 0.05 * max(-lo, hi)
     if diverging:
         hi = max(-lo, hi)
         lo = -hi

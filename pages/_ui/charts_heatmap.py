@@ -7,9 +7,10 @@ of Streamlit or runs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import plotly.graph_objects as go
 
@@ -22,6 +23,10 @@ HEIGHT = 560
 CLICKABLE_CELLS = 2_500
 """Up to so many cells each gets an invisible marker: a heatmap itself tells no clicks."""
 
+_MOST_NAMES_ACROSS = 24
+_MOST_NAMES_DOWN = 30
+_NAME_LENGTH = 24
+
 # Orange hurts, blue helps, alike in lightness at equal distance from zero: told apart with any
 # common color blindness, and never red against green.
 DIVERGING = (
@@ -33,12 +38,22 @@ DIVERGING = (
 )
 
 
+class Group(NamedTuple):
+    """Neighbouring rows that share a name: first and last place, from 1."""
+
+    name: str
+    first: int
+    last: int
+
+
 def heatmap_chart(
     heatmap: Heatmap,
     *,
     title: str,
     pool_axis: str,
     target_axis: str,
+    pool_groups: Sequence[Group] = (),
+    target_groups: Sequence[Group] = (),
     marked: tuple[int, int] | None = None,
 ) -> go.Figure:
     """A window of the influence matrix.
@@ -48,6 +63,8 @@ def heatmap_chart(
         title: What the chart shows.
         pool_axis: Title of the horizontal axis.
         target_axis: Title of the vertical axis.
+        pool_groups: Runs of neighbouring pool rows that share a name, written at the axis.
+        target_groups: Likewise for target rows.
         marked: Places (pool, target) of a pair to mark, from 1.
     """
     colors = heatmap.color_range
@@ -81,11 +98,21 @@ def heatmap_chart(
     if marked is not None:
         figure.add_trace(_mark(*marked))
     figure.update_xaxes(
-        title_text=pool_axis, range=[x_edges[0], x_edges[-1]], showgrid=False, zeroline=False
+        title_text=pool_axis,
+        range=[x_edges[0], x_edges[-1]],
+        showgrid=False,
+        zeroline=False,
+        tickformat=",d",
     )
     figure.update_yaxes(
-        title_text=target_axis, range=[y_edges[-1], y_edges[0]], showgrid=False, zeroline=False
+        title_text=target_axis,
+        range=[y_edges[-1], y_edges[0]],
+        showgrid=False,
+        zeroline=False,
+        tickformat=",d",
     )
+    _name_groups(figure, "x", pool_groups, _MOST_NAMES_ACROSS)
+    _name_groups(figure, "y", target_groups, _MOST_NAMES_DOWN)
     figure.update_layout(
         title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper"},
         height=HEIGHT,
@@ -99,6 +126,49 @@ def heatmap_chart(
         selectdirection="any",
     )
     return figure
+
+
+def groups(names: Sequence[str | None], first_place: int) -> list[Group]:
+    """Runs of equal names; rows without one end a run and begin none.
+
+    Args:
+        names: Name of each row of a window, in the order drawn.
+        first_place: Place of the first one, from 1.
+    """
+    found = []
+    place = first_place
+    for name, run in itertools.groupby(names):
+        length = len(list(run))
+        if name is not None:
+            found.append(Group(name, place, place + length - 1))
+        place += length
+    return found
+
+
+def _name_groups(figure: go.Figure, axis: str, named: Sequence[Group], most: int) -> None:
+    """Names in the middle of their groups, hairlines between them; too many are left out."""
+    if not 1 < len(named) <= most:
+        return
+    ticks = {
+        "tickvals": [(group.first + group.last) / 2 for group in named],
+        "ticktext": [_escaped(group.name) for group in named],
+    }
+    line = {"color": "rgba(255,255,255,0.55)", "width": 1}
+    if axis == "x":
+        figure.update_xaxes(**ticks, tickangle=-40, automargin=True)
+    else:
+        figure.update_yaxes(**ticks, automargin=True)
+    for group in named[1:]:
+        if axis == "x":
+            figure.add_vline(x=group.first - 0.5, line=line)
+        else:
+            figure.add_hline(y=group.first - 0.5, line=line)
+
+
+def _escaped(name: str) -> str:
+    """A name as Plotly shows it literally: its texts read a few HTML tags."""
+    short = name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
+    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _ends(lo: float, hi: float, diverging: bool) -> dict[str, Any]:

@@ -27,11 +27,17 @@ EXCERPT = 400
 
 _TITLES = {
     "prompt": "Prompt",
-    "input": "Added to the prompt",
+    "input": "Input",
     "response": "Response",
     "subtask": "Subtask",
     "group": "Group",
     "id": "Id",
+}
+_MEANING = {
+    "input": "Added to the prompt on a line of its own",
+    "subtask": "Kind of task; round robin and charts tell rows apart by it",
+    "group": "Where a row belongs, a conversation or a document for instance",
+    "id": "Your own id of a row; it is kept",
 }
 _NONE = ""
 _FILE, _SAMPLE = "A file of its own", "A sample of the pool"
@@ -137,7 +143,12 @@ def _draw_mapping(
         error_box(error)
         return None
     if preview.mapping is None:
-        st.warning(plain(preview.problem), icon=":material/help:")
+        columns = ", ".join(preview.columns) or "none"
+        st.warning(
+            f"Which columns hold the prompt and the response? Choose them above; the names "
+            f"in this file tell nothing: {plain(shortened(columns, 300))}.",
+            icon=":material/help:",
+        )
         return None
     for warning in preview.warnings:
         st.info(plain(warning), icon=":material/info:")
@@ -148,6 +159,7 @@ def _draw_mapping(
         height=35 * (PREVIEW_ROWS + 1) + 3,
         column_config={
             "Line": st.column_config.NumberColumn(width=50),
+            "Check": st.column_config.TextColumn(width=110, help="Why a row is rejected"),
             "Prompt": st.column_config.TextColumn(width="medium"),
             "Response": st.column_config.TextColumn(width="medium"),
         },
@@ -187,6 +199,7 @@ def _draw_corrections(side: str, file: Upload, guess: Preview) -> dict[str, str]
                 choices,
                 index=choices.index(guessed[field]),
                 format_func=lambda column: column or "(none)",
+                help=_MEANING.get(field),
                 key=f"{side}-{field}-{file.stored[:12]}",
             )
     changed = {field: column for field, column in chosen.items() if column != guessed[field]}
@@ -206,10 +219,10 @@ def _table(preview: Preview) -> list[dict[str, Any]]:
     return [
         {
             "Line": row.line,
+            **({"Check": row.reason or "ok"} if with_problem else {}),
             "Prompt": shortened(row.prompt, EXCERPT),
             "Response": shortened(row.response, EXCERPT),
             **({"Subtask": row.subtask or ""} if with_subtask else {}),
-            **({"Rejected because": row.reason} if with_problem else {}),
         }
         for row in preview.rows
     ]

@@ -56,7 +56,7 @@ def duration(seconds: float | None) -> str:
     """``0.4 s``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 days 4 h``; ``-`` if None."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return "-"
-    if seconds < 9.95:
+    if seconds < 9.95 and seconds != int(seconds):
         return f"{seconds:.1f} s"
     whole = round(seconds)
     for large, name, small, rest in ((86_400, "day", 3_600, "h"), (3_600, "h", 60, "min")):

@@ -85,10 +85,14 @@ def _draw_polled(
         if not state.live:
             st.rerun()
         _draw_stages(state, stages, {})
+        # What may grow comes last, so that the button stays under the pointer.
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _cancel_button(job_dir, key)
+            if state.started_at is not None:
+                st.caption(f"running for {duration(max(0, round(time.time() - state.started_at)))}")
+        _draw_warnings(state)
         if draw_live is not None:
             draw_live(state)
-        _draw_warnings(state)
-        _cancel_button(job_dir, key)
 
 
 def _draw_ended(

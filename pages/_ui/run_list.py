@@ -36,13 +36,15 @@ def draw_runs(context: Context) -> None:
 
 def _draw_run(context: Context, run: RunRecord) -> None:
     status = run_status(context.workspace, run)
+    # The list is not polled: how far a live run is stands above.
+    words = "at work" if status in LIVE else state_words(status)
     in_view = context.found_run is not None and context.found_run.run_id == run.run_id
     with (
         st.container(border=True, key=f"run-{run.run_id}"),
         st.container(horizontal=True, vertical_alignment="center"),
     ):
         with st.container(gap="xxsmall"):
-            st.markdown(f"**{settings_words(run)}** · {state_words(status)}")
+            st.markdown(f"**{settings_words(run)}** · {words}")
             st.caption(_facts(run))
         st.button(
             "In view" if in_view else "View",

@@ -295,13 +295,14 @@ def test_the_oldest_ticket_comes_first(tmp_path):
             prepare(runs / name)
             take_ticket(runs / name)
         for name in ("a", "b", "c", "d", "e"):
-            threads.append(threading.Thread(target=work, args=(name,)))
+            threads.append(threading.Thread(target=work, args=(name,), daemon=True))
             threads[-1].start()
             time.sleep(0.03)
-        while jobs.read_state(runs / "b").ahead != 5:
+        deadline = time.monotonic() + 30
+        while jobs.read_state(runs / "b").ahead != 5 and time.monotonic() < deadline:
             time.sleep(0.02)
     for thread in threads:
-        thread.join()
+        thread.join(timeout=30)
     assert order == ["e", "c", "a", "d", "b"]
 
 

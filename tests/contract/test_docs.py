@@ -1,0 +1,254 @@
+"""The documentation and the code say the same: options, names, links, targets, examples."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import types
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from nncift_core.cli.options import build_parser
+from nncift_core.export.rows import SCHEMAS
+from nncift_core.influence import METHODS, MethodEntry
+from nncift_core.network import NETWORKS
+from nncift_core.registry import Entry
+from nncift_core.selection import OBJECTIVES
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
+COMMAND_LINE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+COMMON = {"--help", "--version"}
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def without_code(text):
+    """The text with fenced blocks blanked, so that code is not read as prose."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands():
+    """Parser of each command by name."""
+    parser = build_parser()
+    (found,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return found.choices
+
+
+def options_of(parser):
+    return {name for action in parser._actions for name in action.option_strings} - COMMON - {"-h"}
+
+
+def sections():
+    """Text under each second-level heading that names a command, by command."""
+    parts = re.split(r"^## (.*)$", COMMAND_LINE, flags=re.MULTILINE)
+    return {
+        title.strip("`"): text
+        for title, text in zip(parts[1::2], parts[2::2], strict=True)
+        if title.startswith("`")
+    }
+
+
+def test_every_command_has_a_section_and_every_section_a_command():
+    assert set(sections()) == set(commands())
+    listed = set(re.findall(r"^\| `(\w+)` \|", COMMAND_LINE.split("\n## ")[0], re.MULTILINE))
+    assert listed == set(commands())
+
+
+@pytest.mark.parametrize("command", sorted(commands()))
+def test_a_command_and_its_section_have_the_same_options(command):
+    section = sections()[command]
+    in_tables = set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
+    assert in_tables == options_of(commands()[command])
+
+
+def test_no_document_names_an_option_that_does_not_exist():
+    known = COMMON.union(*map(options_of, commands().values()))
+    known |= {"--repeat", "--pool", "--server"}  # of scripts in benchmarks/ and data/, of streamlit
+    for page in PAGES:
+        for line in without_code(page.read_text(encoding="utf-8")).splitlines():
+            found = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", line))
+            assert found <= known, f"{page.name}: {line}"
+
+
+def test_the_defaults_of_the_settings_are_those_of_the_code():
+    table = dict(re.findall(r"^\| `(--[a-z-]+)[^|]*\|.*\| ([^|]+) \|$", COMMAND_LINE, re.MULTILINE))
+    from nncift_core.config import RunConfig
+
+    default = RunConfig()
+    for option, value in (
+        ("--label-fraction", default.label_fraction),
+        ("--budget", default.budget),
+        ("--seed", default.seed),
+        ("--method", f"`{default.method}`"),
+        ("--network", f"`{default.network}`"),
+    ):
+        assert table[option] == str(value)
+    assert f"`{default.encoder}`" in table["--encoder"]
+
+
+@pytest.mark.parametrize(
+    ("registry", "pages"),
+    [
+        (METHODS, ["README.md", "docs/method.md", "docs/command-line.md", "docs/architecture.md"]),
+        (NETWORKS, ["README.md", "docs/command-line.md", "docs/architecture.md"]),
+        (OBJECTIVES, ["README.md", "docs/method.md", "docs/command-line.md"]),
+        (SCHEMAS, ["docs/command-line.md", "docs/architecture.md"]),
+    ],
+    ids=["methods", "networks", "objectives", "schemas"],
+)
+def test_every_registered_name_is_documented(registry, pages):
+    for page in pages:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        missing = [name for name in registry.names if f"`{name}`" not in text]
+        assert not missing, f"{page} does not name {missing}"
+
+
+def test_what_the_readme_calls_available_is_registered():
+    """A row of the first table: title, name, what it measures, paper, status."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|[^|]+\| `([\w-]+)` \|.*\| (available|not yet) \|$", text, re.MULTILINE)
+    known = {*METHODS.names, *NETWORKS.names}
+    assert {name for name, status in rows if status == "available"} == known
+    assert not {name for name, status in rows if status == "not yet"} & known
+
+
+def test_the_json_keys_are_documented():
+    from nncift_core.network.quadrants import QuadrantMetrics
+    from nncift_core.pipeline.artifacts import STAGES
+
+    section = COMMAND_LINE.split("### JSON output")[1].split("###")[0]
+    for name in (*QuadrantMetrics.__dataclass_fields__, *STAGES):
+        assert f"`{name}`" in section, name
+
+
+def anchor(heading):
+    """The anchor that a Markdown viewer gives a heading."""
+    plain = unicodedata.normalize("NFC", heading.strip().lower())
+    return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+
+
+@each_page
+def test_relative_links_and_images_lead_somewhere(page):
+    text = without_code(page.read_text(encoding="utf-8"))
+    for target in re.findall(r"!?\[[^\]]*\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, fragment = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.is_relative_to(ROOT), f"{page.name}: {target} leaves the repository"
+        assert file.exists(), f"{page.name}: {target} does not exist"
+        if fragment:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert fragment in {anchor(heading) for heading in headings}, f"{page.name}: {target}"
+
+
+@each_page
+def test_files_named_in_code_style_exist(page):
+    """Paths of the repository that a text names, such as ``nncift_core/files.py``."""
+    text = without_code(page.read_text(encoding="utf-8"))
+    made_by_examples = set()
+    if page.name == "adding.md":
+        made_by_examples = set(
+            re.findall(r"^\*\*\d\. [^`*]*\*\*,? (?:at the end of [^`]*)?`([^`]+)`", text, re.M)
+        )
+    named = re.findall(r"`((?:nncift_core|pages|tests|data|docs|benchmarks)/[\w./-]*)`", text)
+    results = "benchmarks/results/"
+    for path in named:
+        if path not in made_by_examples and not path.startswith(results):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
+@each_page
+def test_make_targets_exist(page):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"(?:^ {4}|`)make ([a-z]+)\b", text, re.MULTILINE)
+    assert set(named) <= targets
+
+
+def test_the_readme_begins_with_the_two_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^ {4}make ([a-z]+)", text, re.MULTILINE)[:2] == ["run", "test"]
+
+
+UNWANTED = {
+    "a path of one machine": r"(?<![\w.~}/])/(?:home|root|tmp|work|Users|mnt|opt|srv)/",
+    "a folder beside the repository": r"(?<![\w/])(?:\.\./)?shared/",
+    "a host that nobody needs to visit": r"https?://(?!localhost\b|arxiv\.org/|"
+    r"keepachangelog\.com\b|semver\.org\b)",
+    "a long dash": "[\u2013\u2014]",
+    "a work note": r"\b(?:TODO|FIXME|XXX|SPEC|DESIGN)\b",
+    "what is not about the software": r"\b(?:AI|agents?|issue \#?\d+)\b",
+    "praise": r"(?i)\b(?:blazing\w*|seamless\w*|powerful|cutting-edge|state-of-the-art|"
+    r"effortless\w*|game-chang\w*)\b",
+}
+
+
+def written_files():
+    """Documentation, and code with its comments; tests name folders that only they read."""
+    folders = ("nncift_core", "pages", "data", "benchmarks")
+    code = [
+        path
+        for folder in folders
+        for suffix in ("py", "cpp", "sql")
+        for path in (ROOT / folder).rglob(f"*.{suffix}")
+    ]
+    return [*PAGES, ROOT / "app.py", ROOT / "Makefile", *sorted(code)]
+
+
+@pytest.mark.parametrize("what", UNWANTED)
+def test_nothing_unwanted_is_written(what):
+    for path in written_files():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            found = re.search(UNWANTED[what], line)
+            place = f"{path.relative_to(ROOT)}:{number}"
+            assert not found, f"{place} holds {what}: {line.strip()}"
+
+
+def example(number):
+    """The three blocks of one worked example: implementation, entry, test."""
+    text = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 6
+    return blocks[3 * number : 3 * number + 3]
+
+
+@pytest.mark.parametrize(
+    ("number", "registry", "entry_type"),
+    [(0, OBJECTIVES, Entry), (1, METHODS, MethodEntry)],
+    ids=["objective", "influence"],
+)
+def test_the_worked_examples_work(number, registry, entry_type, monkeypatch):
+    implementation, entry_text, test = example(number)
+    entry = eval(entry_text.strip().rstrip(","), {entry_type.__name__: entry_type})
+    name = entry.target.split(":")[0]
+    module = types.ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(implementation, f"{name} in adding.md", "exec"), module.__dict__)
+    monkeypatch.setitem(registry._entries, entry.name, entry)
+    space = {"__name__": "example"}
+    exec(compile(test, "test in adding.md", "exec"), space)
+    tests = [item for key, item in space.items() if key.startswith("test_")]
+    assert tests
+    for run in tests:
+        run()
+
+
+def test_the_examples_of_adding_pass_the_linter(tmp_path):
+    for number in (0, 1):
+        for place, block in enumerate(example(number)):
+            if place != 1:
+                (tmp_path / f"part_{number}_{place}.py").write_text(block, encoding="utf-8")
+    checked = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--check", "--line-length", "100", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
