@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._ui.navigation import PAGES
+from pages._ui.navigation import PAGES, router_runs
 from pages._ui.sidebar import draw_sidebar
 
 st.set_page_config(page_title="NN-CIFT Studio", page_icon=":material/filter_alt:", layout="wide")
@@ -19,5 +19,6 @@ page = st.navigation(
     ],
     position="hidden",
 )
+router_runs()
 draw_sidebar()
 page.run()

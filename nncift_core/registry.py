@@ -46,6 +46,9 @@ class Registry(Generic[E]):
     def __init__(self, kind: str, *entries: E) -> None:
         self.kind = kind
         self._entries = {entry.name: entry for entry in entries}
+        if len(self._entries) < len(entries):
+            names = [entry.name for entry in entries]
+            raise ValueError(f"a {kind} is registered twice: {names}")
 
     def __getitem__(self, name: str) -> E:
         """The entry called ``name``. Raises: ConfigError that names the nearest."""

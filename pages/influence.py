@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
-from nncift_core.network.verdict import QUADRANTS
 from pages._ui import window as places
 from pages._ui.charts_heatmap import (
-    CLICKABLE_CELLS,
     HEIGHT,
     Group,
     box_window,
+    can_be_clicked,
     clicked_pair,
     groups,
     heatmap_chart,
 )
 from pages._ui.errors import user_errors
-from pages._ui.format import counted, number, plain, shortened
+from pages._ui.format import counted, number, shortened
 from pages._ui.navigation import next_step
-from pages._ui.shell import Context, page_setup
+from pages._ui.pair import choose_places, pair_panel, place_of
+from pages._ui.shell import page_setup
 
 if TYPE_CHECKING:
-    from nncift_core.pipeline.view import Aggregate, Heatmap, Order, PairView, RunView
+    from nncift_core.pipeline.view import Aggregate, Heatmap, Order, RunView
     from nncift_core.types import Row
 
 ORDERS = {"input": "as in the files", "influence": "most helpful first", "subtask": "by subtask"}
@@ -52,7 +52,7 @@ def main() -> None:
             view,
         )
         _draw_heatmap(view, heatmap, window, pool_order, target_order, aggregate)
-        _pair_panel(context, view, pool_order, target_order)
+        pair_panel(view, pool_order, target_order)
         _extremes(view)
         st.divider()
         next_step("select", "Choose what to keep")
@@ -155,7 +155,7 @@ def _draw_heatmap(
     zoomed = window != places.WHOLE
     words = _window_words(heatmap)
     left, out, reset = st.columns([6, 1, 1], vertical_alignment="center")
-    left.markdown(f"{words} Draw a box to zoom in{_click_words(heatmap)}.")
+    left.markdown(words)
     out.button(
         "Zoom out",
         key="zoom-out",
@@ -167,12 +167,13 @@ def _draw_heatmap(
     reset.button(
         "Reset", key="zoom-reset", disabled=not zoomed, on_click=places.reset, width="stretch"
     )
+    clickable = _pointer(heatmap)
     pair = places.read_pair(*size)
     marked = None
     if pair is not None:
         marked = (
-            _place(view, "pool", pool_order, pair[0]),
-            _place(view, "target", target_order, pair[1]),
+            place_of(view, "pool", pool_order, pair[0]),
+            place_of(view, "target", target_order, pair[1]),
         )
         inside = (
             heatmap.pool_edges[0] < marked[0] <= heatmap.pool_edges[-1]
@@ -191,19 +192,38 @@ def _draw_heatmap(
             view.roles.target, heatmap.target_positions, heatmap.target_edges, target_order
         ),
         marked=marked,
+        clickable=clickable,
     )
     # A key of its own for every window: a chart that kept its box would zoom again and again.
-    key = f"heatmap-{view.run_id}-{window}-{pair}-{pool_order}-{target_order}-{aggregate}"
+    state = (window, pair, pool_order, target_order, aggregate, clickable)
+    key = f"heatmap-{view.run_id}-{state}"
     with st.container(height=HEIGHT + 20, border=False):
         st.plotly_chart(
             figure,
             key=key,
             on_select=lambda: _selected(view, key, pool_order, target_order),
-            selection_mode=("box", "points"),
+            selection_mode="points" if clickable else "box",
             config={"displayModeBar": False, "scrollZoom": False, "doubleClick": False},
             alt=f"{_title(view)} {words}",
         )
     st.caption(_color_words(heatmap))
+
+
+def _pointer(heatmap: Heatmap) -> bool:
+    """Whether the pointer chooses single cells; it draws boxes where they are too many."""
+    if not can_be_clicked(heatmap):
+        st.caption("Draw a box to zoom in. At a few rows a side you can click single pairs.")
+        return False
+    click, box = "Click a cell to read its pair", "Draw a box to zoom in"
+    chosen = st.segmented_control(
+        "The pointer",
+        (click, box),
+        default=click,
+        required=True,
+        key="pointer",
+        label_visibility="collapsed",
+    )
+    return bool(chosen == click)
 
 
 def _groups(rows: Sequence[Row], positions: Any, edges: Any, order: Order) -> list[Group]:
@@ -222,21 +242,7 @@ def _selected(view: RunView, key: str, pool_order: Order, target_order: Order) -
         return
     clicked = clicked_pair(event)
     if clicked is not None:
-        _choose_places(view, pool_order, target_order, *clicked)
-
-
-def _choose_places(
-    view: RunView, pool_order: Order, target_order: Order, pool_place: int, target_place: int
-) -> None:
-    places.write_pair(
-        int(view.order("pool", pool_order)[pool_place - 1]),
-        int(view.order("target", target_order)[target_place - 1]),
-    )
-
-
-def _place(view: RunView, side: Literal["pool", "target"], order: Order, position: int) -> int:
-    """Place of a row in an order, from 1."""
-    return int(view.order(side, order).tolist().index(position)) + 1
+        choose_places(view, pool_order, target_order, *clicked)
 
 
 def _title(view: RunView) -> str:
@@ -253,95 +259,15 @@ def _window_words(heatmap: Heatmap) -> str:
     )
 
 
-def _click_words(heatmap: Heatmap) -> str:
-    clickable = heatmap.is_raw and heatmap.values.size <= CLICKABLE_CELLS
-    return ", click a cell to read its pair" if clickable else ""
-
-
 def _color_words(heatmap: Heatmap) -> str:
     colors = heatmap.color_range
     scale = (
         "Blue helps, orange hurts, white does neither."
         if colors.diverging
-        else "All values have one sign, so colors run from low (dark) to high (bright)."
+        else "Dark is low, bright is high."
     )
     clipped = " The few most extreme cells share the end colors." if colors.clipped else ""
     return f"{scale}{clipped} Where a pair was labelled, its true value is drawn."
-
-
-def _pair_panel(context: Context, view: RunView, pool_order: Order, target_order: Order) -> None:
-    """One pair: chosen by its places, shown with both texts."""
-    size = len(view.roles.pool), len(view.roles.target)
-    st.subheader("One pair", anchor=False)
-    pair = places.read_pair(*size)
-    pool_key, target_key = "pool-place", "target-place"
-    # The URL decides which pair it is; the fields follow it, also after a click or a new order.
-    st.session_state[pool_key] = _place(view, "pool", pool_order, pair[0]) if pair else None
-    st.session_state[target_key] = _place(view, "target", target_order, pair[1]) if pair else None
-
-    def choose() -> None:
-        given = st.session_state[pool_key], st.session_state[target_key]
-        _choose_places(view, pool_order, target_order, given[0] or 1, given[1] or 1)
-
-    one, two, _ = st.columns([1, 1, 2])
-    for column, label, key, most in (
-        (one, "Pool row (place)", pool_key, size[0]),
-        (two, "Target row (place)", target_key, size[1]),
-    ):
-        column.number_input(
-            label,
-            min_value=1,
-            max_value=most,
-            value=None,
-            step=1,
-            key=key,
-            on_change=choose,
-            placeholder=f"1 to {most:,}",
-            help="Its place in the order drawn above.",
-        )
-    if pair is None:
-        st.caption("Type the places of a pair, or zoom in and click a cell.")
-        return
-    _draw_pair(view, view.pair(*pair))
-
-
-def _draw_pair(view: RunView, pair: PairView) -> None:
-    one, two, three = st.columns([1, 1, 2])
-    if view.spec.config.exact:
-        one.metric("Exact influence", number(pair.predicted))
-    else:
-        one.metric("Predicted influence", f"~ {number(pair.predicted)}")
-        two.metric("True influence", "not labelled" if pair.true is None else number(pair.true))
-    three.markdown(_pair_words(pair, exact=view.spec.config.exact))
-    left, right = st.columns(2)
-    _draw_row(left, "Pool row, which helps", pair.pool_row)
-    _draw_row(right, "Target row, which is helped", pair.target_row)
-
-
-def _pair_words(pair: PairView, *, exact: bool) -> str:
-    if pair.self_pair:
-        return "Both rows have the same content: such pairs are never labelled or averaged."
-    if exact:
-        return "This value was computed, not predicted."
-    if pair.role is None:
-        return "The network has not seen this pair: it was neither trained on nor measured with."
-    if pair.role == "q1":
-        return "This pair was labelled and the network was **trained on it**."
-    words = QUADRANTS.get(pair.role, pair.role)
-    return (
-        f"This pair was labelled and **kept apart to measure** with: {words} "
-        f"({pair.role.upper()}). The network was not trained on it."
-    )
-
-
-def _draw_row(column: Any, title: str, row: Row) -> None:
-    with column:
-        subtask = f", subtask {plain(row.subtask)}" if row.subtask else ""
-        st.markdown(f"**{title}** (id `{row.id}`{subtask})")
-        st.caption("Prompt")
-        st.code(row.prompt, language=None, wrap_lines=True, height=180)
-        st.caption("Response")
-        st.code(row.response, language=None, wrap_lines=True, height=180)
 
 
 def _extremes(view: RunView) -> None:

@@ -7,18 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from nncift_core import jobs
 from nncift_core.selection.curve import GainCurve, gain_curve
 from nncift_core.store import ChosenRecord, RowRecord, SelectionRecord
 from pages._ui import selections
 from pages._ui.charts import gain_chart
 from pages._ui.errors import user_errors
-from pages._ui.format import count, counted, number, percent, plain, shortened
+from pages._ui.format import count, counted, number, percent, shortened
 from pages._ui.jobs import job_panel
 from pages._ui.navigation import next_step
+from pages._ui.selection_form import selection_form
 from pages._ui.shell import Context, page_setup
-
-_SHARE, _COUNT = "Share of the pool", "Number of rows"
 
 
 def main() -> None:
@@ -27,8 +25,8 @@ def main() -> None:
     with user_errors(stop=True):
         from nncift_core.pipeline import pending_selections
 
-        _new_selection(context)
         stored = context.workspace.catalog.selections(context.run.run_id)
+        selection_form(context, first=not stored)
         pending = pending_selections(context.workspace, context.run.run_id)
         names = {record.id: selections.selection_words(record) for record in stored}
         for job in pending:
@@ -47,96 +45,6 @@ def main() -> None:
         _results(context, record)
         st.divider()
         next_step("export", "Take it to the trainer")
-
-
-def _new_selection(context: Context) -> None:
-    """Objective, budget and name of another selection, and the button that makes it."""
-    from nncift_core.pipeline import RunSpec
-
-    spec = RunSpec.read(context.job_dir / "config.json")
-    usable = {entry.name: entry for entry in spec.usable_objectives()}
-    default = spec.config.objective if spec.config.objective in usable else next(iter(usable))
-    with st.container(border=True, key="new-selection"):
-        one, two, three = st.columns([2, 2, 2])
-        objective = one.selectbox(
-            "Objective",
-            list(usable),
-            index=list(usable).index(default),
-            format_func=lambda name: usable[name].title,
-            key="objective",
-            help="What makes a set of rows good.",
-        )
-        budget = _budget(two, context.n_train, spec.config.budget)
-        name = three.text_input(
-            "Name",
-            value="",
-            max_chars=80,
-            key="selection-name",
-            placeholder=usable[objective].title,
-            help="So that you know it again.",
-        )
-        st.caption(f"{plain(usable[objective].summary)} {_cites(usable[objective].citation)}")
-        st.button(
-            "Select rows",
-            type="primary" if not selections.wanted_selection() else "secondary",
-            key="select",
-            icon=":material/checklist:",
-            on_click=_start,
-            args=(context, objective, budget, name.strip() or usable[objective].title),
-        )
-
-
-def _cites(citation: str) -> str:
-    return f"({plain(citation)})" if citation else ""
-
-
-def _budget(column: Any, n_train: int, default: str) -> str:
-    """The budget as the pipeline reads it: ``0.30`` or ``500``."""
-    kinds = (_SHARE, _COUNT)
-    with column:
-        kind = st.segmented_control(
-            "Budget",
-            kinds,
-            default=_SHARE if "." in default else _COUNT,
-            required=True,
-            key="budget-kind",
-        )
-        if kind == _SHARE:
-            start = round(100 * float(default)) if "." in default else 30
-            share = st.slider(
-                "Share of the pool",
-                min_value=1,
-                max_value=100,
-                value=min(100, max(1, start)),
-                format="%d %%",
-                key="budget-share",
-                label_visibility="collapsed",
-            )
-            rows = max(1, share * n_train // 100)
-            st.caption(f"{counted(rows, 'row')} of {n_train:,}")
-            return f"{share / 100:.2f}"
-        rows = st.number_input(
-            "Number of rows",
-            min_value=1,
-            max_value=n_train,
-            value=min(n_train, int(default) if default.isdigit() else max(1, n_train // 10)),
-            step=1,
-            key="budget-count",
-            label_visibility="collapsed",
-        )
-        st.caption(f"{percent(rows / n_train)} of {counted(n_train, 'row')}")
-        return str(int(rows))
-
-
-def _start(context: Context, objective: str, budget: str, name: str) -> None:
-    with user_errors():
-        from nncift_core.pipeline import create_selection
-
-        selection_id = create_selection(
-            context.workspace, context.run.run_id, objective, budget, name
-        )
-        selections.open_selection(selection_id)
-        jobs.start(context.workspace.selection_dir(context.run.run_id, selection_id))
 
 
 def _pending(context: Context, selection_id: str, folder: Path) -> None:

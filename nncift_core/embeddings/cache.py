@@ -153,9 +153,10 @@ def _embed_missing(
         if not new:
             continue
         vectors = encoder.encode([text for _, text in shard])
-        if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        if vectors.ndim != 2 or len(vectors) != len(shard) or not np.isfinite(vectors).all():
             raise EncoderError(
-                f"The encoder gave vectors of shape {vectors.shape} that are not all finite.",
+                f"For {len(shard)} texts the encoder gave numbers of shape {vectors.shape} that "
+                "are not one finite vector each.",
                 "Check the model; its weights may be broken.",
             )
         cache.add([key for key, _ in shard], vectors)

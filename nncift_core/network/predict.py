@@ -101,7 +101,9 @@ def project(
         half = network.project_helped if helped else network.project_helpers
         projected = np.empty((len(embeddings), network.hidden), np.float32)
         for start in range(0, len(embeddings), PROJECTION_ROWS):
-            chunk = np.array(embeddings[start : start + PROJECTION_ROWS], np.float32)
+            chunk = np.ascontiguousarray(embeddings[start : start + PROJECTION_ROWS], np.float32)
+            # PyTorch wants memory it could write to; a map of a file is often read-only.
+            chunk = chunk if chunk.flags.writeable else chunk.copy()
             with torch.no_grad():
                 projected[start : start + len(chunk)] = half(torch.from_numpy(chunk)).numpy()
         return projected

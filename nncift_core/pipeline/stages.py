@@ -21,6 +21,7 @@ from nncift_core.files import plain, read_json, save_array, write_json
 from nncift_core.influence import METHODS
 from nncift_core.influence.label import Labels, label
 from nncift_core.influence.label_plan import plan_block
+from nncift_core.network.predict import Predictor
 from nncift_core.network.quadrants import measure_baselines, measure_quadrants
 from nncift_core.network.reducers import Histogram, MemmapWriter, RowMean, stream
 from nncift_core.network.summaries import ColumnMean, Range
@@ -213,6 +214,8 @@ def _predict(
     )
     histogram = Histogram(lo, hi, HISTOGRAM_BINS)
     progress.stage("predict", len(roles.pool) * len(roles.target), "pairs")
+    if isinstance(estimates.raw, Predictor):
+        estimates.raw.prepare(progress)
     stream(estimates.best, [row_mean, column_mean, span, histogram], progress)
     save_array(files.row_mean, row_mean.result().astype(np.float32))
     save_array(files.column_mean, column_mean.result().astype(np.float32))

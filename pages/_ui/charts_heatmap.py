@@ -55,6 +55,7 @@ def heatmap_chart(
     pool_groups: Sequence[Group] = (),
     target_groups: Sequence[Group] = (),
     marked: tuple[int, int] | None = None,
+    clickable: bool = False,
 ) -> go.Figure:
     """A window of the influence matrix.
 
@@ -66,6 +67,8 @@ def heatmap_chart(
         pool_groups: Runs of neighbouring pool rows that share a name, written at the axis.
         target_groups: Likewise for target rows.
         marked: Places (pool, target) of a pair to mark, from 1.
+        clickable: Whether a click chooses a cell instead of a box choosing a window; only
+            where ``can_be_clicked``.
     """
     colors = heatmap.color_range
     # The edges as lists: typed arrays of this length save nothing and cannot be read in tests.
@@ -93,8 +96,11 @@ def heatmap_chart(
             },
         )
     )
-    if raw and heatmap.values.size <= CLICKABLE_CELLS:
+    if clickable:
         figure.add_trace(_click_targets(heatmap))
+        # Nothing to pan to: a window is computed as a whole.
+        figure.update_xaxes(fixedrange=True)
+        figure.update_yaxes(fixedrange=True)
     if marked is not None:
         figure.add_trace(_mark(*marked))
     figure.update_xaxes(
@@ -119,7 +125,8 @@ def heatmap_chart(
         margin={"l": 70, "r": 20, "t": 60, "b": 60},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        dragmode="select",
+        # The app's chart takes clicks or boxes, not both: it turns clicks off while boxes are on.
+        dragmode="pan" if clickable else "select",
         showlegend=False,
         # A box that stays after it was answered would look like a part of the data.
         newselection={"line": {"color": "#D55E00", "width": 2, "dash": "solid"}},
@@ -187,6 +194,11 @@ def _ends(lo: float, hi: float, diverging: bool) -> dict[str, Any]:
     }
 
 
+def can_be_clicked(heatmap: Heatmap) -> bool:
+    """Whether every cell is one pair and there are few enough to take clicks."""
+    return heatmap.is_raw and heatmap.values.size <= CLICKABLE_CELLS
+
+
 def _click_targets(heatmap: Heatmap) -> go.Scatter:
     n_target, n_pool = heatmap.values.shape
     first_pool, first_target = int(heatmap.pool_edges[0]) + 1, int(heatmap.target_edges[0]) + 1
@@ -200,7 +212,7 @@ def _click_targets(heatmap: Heatmap) -> go.Scatter:
         selected={"marker": {"opacity": 0}},
         unselected={"marker": {"opacity": 0}},
         text=[f"{value:.3g}" for value in heatmap.values.ravel().tolist()],
-        hovertemplate="pool row %{x}, target row %{y}: %{text}<extra>click for texts</extra>",
+        hovertemplate="pool row %{x}, target row %{y}: %{text}<br>click to read it<extra></extra>",
     )
 
 

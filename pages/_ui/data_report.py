@@ -282,7 +282,7 @@ def _draw_open_row(workspace: Workspace, dataset: DatasetRecord) -> None:
     if not (named.isascii() and named.isdigit() and 1 <= int(named) <= dataset.accepted):
         return
     position = int(named) - 1
-    drawer = st.dialog(f"Row {position + 1:,}", width="large", position="right", on_dismiss=_close)
+    drawer = st.dialog(f"Row {position + 1:,}", width="medium", position="right", on_dismiss=_close)
     drawer(_draw_row)(workspace, dataset, position)
 
 

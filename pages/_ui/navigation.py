@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from pages._ui import state
 
@@ -27,6 +30,36 @@ PAGES = {
     "select": PageEntry("pages/select.py", "Select", ":material/checklist:"),
     "export": PageEntry("pages/export.py", "Export", ":material/download:"),
 }
+
+ROUTER = "app.py"
+GO_ON = "goto"
+"""In the router's query: the page to go on to."""
+
+_router_ran = threading.Event()
+
+
+def router_runs() -> None:
+    """Called by the router once it has registered the pages; goes on to where a visit began."""
+    _router_ran.set()
+    wanted = st.query_params.get(GO_ON)
+    if wanted in PAGES:
+        query = {name: st.query_params.get_all(name) for name in st.query_params}
+        query.pop(GO_ON)
+        st.switch_page(PAGES[wanted].path, query_params=query)
+
+
+def ensure_router(title: str) -> None:
+    """Let the router run first when the first visit after a start leads straight to a page.
+
+    Until the router has registered its pages once, Streamlit takes the ``pages`` folder for an
+    app of its older kind and runs the page without menu and page configuration.
+    """
+    if _router_ran.is_set():
+        return
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    # A page that is run by itself, in a test, has no router to go to.
+    with contextlib.suppress(StreamlitAPIException):
+        st.switch_page(ROUTER, query_params={**query, GO_ON: title.lower()})
 
 
 def go(page: str, query: Mapping[str, str] | None = None) -> NoReturn:

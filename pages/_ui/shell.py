@@ -21,7 +21,7 @@ from nncift_core.store import DatasetRecord, ProjectRecord, RunRecord, Workspace
 from pages._ui import state
 from pages._ui.errors import error_box, user_errors
 from pages._ui.format import count, plain
-from pages._ui.navigation import go
+from pages._ui.navigation import ensure_router, go
 from pages._ui.runs import live_run, progress_words, run_status, settings_words, state_words
 
 Needs = Literal["workspace", "project", "run", "result"]
@@ -97,10 +97,11 @@ def page_setup(title: str, question: str, *, needs: Needs = "project") -> Contex
     Stops the page after an empty state where what it needs is not there.
 
     Args:
-        title: Name of the page.
+        title: Name of the page, as in the menu.
         question: What the page answers, as its subtitle.
         needs: What the page cannot do without.
     """
+    ensure_router(title)
     st.title(title, anchor=False)
     st.markdown(question)
     with user_errors(stop=True):

@@ -377,3 +377,37 @@ def test_scale_is_the_formula_and_may_write_in_place():
     expected = np.maximum(0.0, (tall.astype(np.float64) + 0.3) / 0.9)
     scale(tall, -0.3, 0.6, out=tall)
     np.testing.assert_allclose(tall, expected, atol=2e-6)
+
+
+def test_ties_that_float32_would_part_go_to_the_row_mean():
+    """2,000 permuted values: float32 sums of equal rows differ by more than their bound's ulp."""
+    target = permuted_case(8, 120, 2000)[0].astype(np.float32)
+    row_mean = np.arange(120) % 7 / 7.0
+    found = maximise("fl", Matrices(row_mean, target), 4, row_ids=scrambled_ids(120))
+    assert found.order.tolist() == vectorised_greedy(target, row_mean, scrambled_ids(120), 4)
+
+
+def test_a_round_ends_at_a_millionth_of_its_value():
+    """f is 10 after the first pick, so a gain of 0.5e-5 ends the round and one of 2e-5 does not."""
+    rows = np.zeros((4, 10), dtype=np.float32)
+    rows[0] = 1.0
+    rows[1, 0] = 1.0 + 0.5e-5
+    rows[2, 1] = 1.0 + 2e-5
+    rows[3, 2] = 0.5
+    found = maximise("fl", Matrices(np.zeros(4), rows), 4, row_ids=["a", "b", "c", "d"])
+    assert found.order.tolist() == [0, 2, 1, 3]
+    assert found.round.tolist() == [1, 1, 2, 2]
+    assert found.saturated_at == 2
+
+
+@pytest.mark.parametrize("make", CASES)
+def test_each_pick_knows_the_columns_it_covers_better(make):
+    matrices = matrices_of(make(4, 30, 12))
+    for objective in ("fl", "flmi-query"):
+        found = maximise(objective, matrices, 30, row_ids=scrambled_ids(30))
+        for pick, row in enumerate(found.order):
+            earlier = found.order[:pick][found.round[:pick] == found.round[pick]]
+            covered = matrices.target[earlier].max(axis=0, initial=0.0)
+            more = matrices.target[row] - covered
+            assert found.newly_best[pick] == (more > 0).sum()
+            assert found.gains_most[pick] == (more.argmax() if (more > 0).any() else -1)

@@ -84,6 +84,7 @@ def test_gzip_by_name_holds_the_same_lines_and_the_same_bytes_twice(tmp_path):
     assert gzip.decompress(content).decode() == "".join(raw + "\n" for raw in RAWS)
     assert first.sha256 == second.sha256 == hashlib.sha256(content).hexdigest()
     assert first.bytes == len(content)
+    assert content[3:8] == bytes(5), "neither a name nor a time in the gzip header"
     with pytest.raises(ConfigError, match="Parquet"):
         write_rows(tmp_path / "a.parquet.gz", "parquet", RAWS, [])
 
