@@ -94,7 +94,8 @@ def intervals(
     column_counts = rng.multinomial(n_columns, np.full(n_columns, 1 / n_columns), RESAMPLES)
     sums = np.column_stack([np.ones(n_pairs), (truth - predicted) ** 2, truth, truth**2])
     enough_ranks = RESAMPLES if n_pairs <= MANY_PAIRS else RESAMPLES_OF_MANY
-    totals, rank_values = [], []
+    totals: list[DoubleArray] = []
+    rank_values: list[DoubleArray] = [np.empty(0)]
     step = max(1, _CHUNK // n_pairs)
     for start in range(0, RESAMPLES, step):
         part = slice(start, start + step)
