@@ -8,8 +8,8 @@ is written as JSON, and the column's metadata says so (``nncift.encoding`` = ``j
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -46,26 +46,18 @@ def _column(values: list[Any]) -> tuple[Any, dict[bytes, bytes] | None]:
     """An Arrow array of the values and the column's metadata."""
     import pyarrow as pa
 
-    if len({_kind(value) for value in values if value is not None}) <= 1:
-        try:
+    array = None
+    # The one conversion that Arrow makes in silence: after a fraction, true becomes 1.0.
+    if len({isinstance(value, bool) for value in values if value is not None}) <= 1:
+        # It refuses what else it cannot hold unchanged: unlike types at any depth, numbers
+        # beyond 64 bits, whole numbers that a double would round, lone surrogates.
+        with contextlib.suppress(pa.ArrowException, OverflowError, TypeError, ValueError):
             array = pa.array(values)
-        except (pa.ArrowException, OverflowError, TypeError, ValueError):
-            # Among them a lone surrogate, which JSON text can hold, escaped.
-            array = None
-        # An object without fields has no Parquet form, and what reads back otherwise is no copy.
-        if array is not None and not _holds_empty_struct(array.type) and _same(array, values):
-            return array, None
+    # An object without fields has no Parquet form.
+    if array is not None and not _holds_empty_struct(array.type):
+        return array, None
     texts = [None if value is None else json_text(value) for value in values]
     return pa.array(texts, type=pa.string()), ENCODING
-
-
-def _kind(value: Any) -> str:
-    """Types that may share a column; Arrow itself would turn some of these into one another."""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return "number"
-    return type(value).__name__
 
 
 def _holds_empty_struct(kind: Any) -> bool:
@@ -76,21 +68,3 @@ def _holds_empty_struct(kind: Any) -> bool:
     if pa.types.is_list(kind):
         return _holds_empty_struct(kind.value_type)
     return False
-
-
-def _same(array: Any, values: list[Any]) -> bool:
-    """Whether the column gives the values back; objects may come back with missing keys as null."""
-    return all(
-        _filled(back) == _filled(value)
-        for back, value in zip(array.to_pylist(), values, strict=True)
-    )
-
-
-def _filled(value: Any) -> Any:
-    """Objects without their null fields, at any depth, which is how a column sees them."""
-    if isinstance(value, dict):
-        return {key: _filled(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [_filled(inner) for inner in value]
-    # NaN, which JSON of some writers holds, is not equal to itself.
-    return "NaN" if isinstance(value, float) and math.isnan(value) else value

@@ -1,8 +1,8 @@
 """Compile ``scores.cpp`` for this processor, once, and call it from Python threads.
 
-The C++ compiler is called directly rather than through ``torch.compile``, side by side: half
-the time a pair, half a second of compilation instead of ten and more, no compilation for new
-shapes or another number of hidden units, and no compiler stack in memory (300 MB).
+The C++ compiler is called directly rather than through ``torch.compile``: no slower a pair,
+half a second of compilation instead of ten and more, none for new shapes or another number of
+hidden units, and no compiler stack in memory (300 MB).
 Without a compiler, or where it fails for any
 reason, ``load`` says why instead of raising. Knows nothing of networks or influence.
 """

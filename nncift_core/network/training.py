@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from nncift_core.errors import WorkspaceError
@@ -108,7 +109,7 @@ class TrainedNetwork:
             about = json.loads(header["__metadata__"]["nncift"])
             network = NETWORKS[about["network"]].load()(about["dimension"], about["hidden"])
             network.load_state_dict(load(data))
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise WorkspaceError(
                 f"The network {path.name} cannot be read: {error}.", "Run it again."
             ) from error
@@ -170,10 +171,13 @@ def train(
         measure(0)
         for epoch in range(1, settings.epochs + 1):
             network.train()
-            for batch in torch.randperm(len(target), generator=order).split(settings.batch_pairs):
+            shuffled = torch.randperm(len(target), generator=order)
+            for start in range(0, len(target), settings.batch_pairs):
+                batch = shuffled[start : start + settings.batch_pairs]
                 optimizer.zero_grad(set_to_none=True)
                 predicted = network(helper_rows[i[batch]], helped_rows[j[batch]])
-                torch.nn.functional.mse_loss(predicted, target[batch]).backward()
+                loss = torch.nn.functional.mse_loss(predicted, target[batch])
+                torch.autograd.backward(loss)
                 optimizer.step()
             network.eval()
             measure(epoch)

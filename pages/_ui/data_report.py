@@ -179,6 +179,7 @@ def draw_browser(workspace: Workspace, dataset: DatasetRecord) -> None:
                 [_ANY, *subtasks],
                 format_func=lambda name: name or "all",
                 key=SUBTASK,
+                bind="query-params",
                 on_change=_to_first_page,
                 width=200,
             )

@@ -74,13 +74,13 @@ def about(seconds: float | None) -> str:
     """A duration that is an estimate: ``~ 40 s``, ``~ 3 min``, ``~ 1.5 h``."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return "-"
-    if seconds < 1:
-        return "~ 1 s"
-    if seconds < 60:
-        return f"~ {round(seconds) if seconds < 10 else round(seconds, -1):.0f} s"
-    if seconds < 3_600:
+    if seconds < 9.5:
+        return f"~ {max(1, round(seconds))} s"
+    if seconds < 55:
+        return f"~ {round(seconds, -1):.0f} s"
+    if seconds < 3_570:
         return f"~ {seconds / 60:.0f} min"
-    return f"~ {seconds / 3_600:,.1f} h"
+    return f"~ {seconds / 3_600:,.1f}".removesuffix(".0") + " h"
 
 
 def file_size(size: int) -> str:

@@ -48,7 +48,7 @@ def _draw_run(context: Context, run: RunRecord) -> None:
             st.caption(_facts(run))
         st.button(
             "In view" if in_view else "View",
-            key=f"open-{run.run_id}",
+            key=f"view-{run.run_id}",
             disabled=in_view,
             on_click=state.open_run,
             args=(run.run_id,),

@@ -122,7 +122,6 @@ def run_jobs_at_once(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def open_page(name: str, query: dict[str, str], *, problems: bool = False) -> AppTest:
     """A page as a link with this query opens it; without ``problems`` there must be none."""
     app = AppTest.from_file(str(APP), default_timeout=60)
-    app.run()
     app.switch_page(f"pages/{name}.py")
     for key, value in query.items():
         app.query_params[key] = value

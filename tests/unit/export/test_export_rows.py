@@ -113,6 +113,10 @@ def test_parquet_keeps_types_that_all_rows_share(tmp_path):
     [
         [1, "1"],
         [True, 1],
+        [1, True],
+        [0.5, True],
+        [{"a": [1]}, {"a": [True]}],
+        [{"a": []}, {"a": {}}],
         ["a", ["a"]],
         [{"a": 1}, {"a": "x"}],
         [[1], ["x"]],

@@ -1,0 +1,281 @@
+"""Training: reproducible, on the scale of its own labels, the right way round, saved whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nncift_core.errors import Cancelled, NNCIFTError, WorkspaceError
+from nncift_core.network import training as training_module
+from nncift_core.network.paper import PaperNetwork
+from nncift_core.network.predict import Predictor
+from nncift_core.network.quadrants import measure_quadrants, r_squared
+from nncift_core.network.training import (
+    LabelScale,
+    TrainedNetwork,
+    TrainingSettings,
+    predict_pairs,
+    train,
+)
+from nncift_core.types import Pairs
+
+N_TRAIN, N_TARGET, D = 50, 30, 12
+LONGER = TrainingSettings(epochs=150, learning_rate=3e-3)
+
+
+def block(rows: range, columns: range, truth: np.ndarray) -> Pairs:
+    i, j = (part.ravel() for part in np.meshgrid(list(rows), list(columns), indexing="ij"))
+    return Pairs(i.astype(np.int64), j.astype(np.int64), truth[i, j].astype(np.float32))
+
+
+def four_blocks(truth: np.ndarray) -> dict[str, Pairs]:
+    return {
+        "q1": block(range(30), range(20), truth),
+        "q2": block(range(30, 50), range(20), truth),
+        "q3": block(range(30), range(20, 30), truth),
+        "q4": block(range(30, 50), range(20, 30), truth),
+    }
+
+
+@pytest.fixture
+def sides(unit_vectors: Callable[..., np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return unit_vectors(N_TRAIN, D, 1), unit_vectors(N_TARGET, D, 2)
+
+
+@pytest.fixture
+def additive(sides: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Learnable, asymmetric, in units of its own: a strong helper part, a weak helped part."""
+    rng = np.random.default_rng(3)
+    helpers, helped = sides
+    return 200 + 30 * (helpers @ rng.standard_normal(D))[:, None] + 5 * (helped @ rng.standard_normal(D))
+
+
+def weights_of(trained: TrainedNetwork) -> dict[str, bytes]:
+    return {name: w.numpy().tobytes() for name, w in trained.network.state_dict().items()}
+
+
+def test_same_seed_same_bytes(
+    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path
+) -> None:
+    def once(name: str, seed: int) -> tuple[dict[str, bytes], bytes, Any]:
+        torch.manual_seed(np.random.default_rng().integers(1000))
+        trained = train("paper", *sides, four_blocks(additive), seed, recording())
+        trained.save(tmp_path / name)
+        return weights_of(trained), (tmp_path / name).read_bytes(), trained.history
+
+    first = once("a", 5)
+    assert once("b", 5) == first
+    assert once("c", 6)[0] != first[0]
+
+
+def test_training_leaves_the_global_generator_and_threads_alone(
+    sides: Any, additive: np.ndarray, recording: Any
+) -> None:
+    torch.manual_seed(0)
+    expected, threads = torch.rand(1), torch.get_num_threads()
+    torch.manual_seed(0)
+    train("paper", *sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=1))
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.get_num_threads() == threads
+
+
+def test_history_is_the_error_on_the_label_scale(
+    sides: Any, additive: np.ndarray, recording: Any
+) -> None:
+    progress, by_role = recording(), four_blocks(additive)
+    trained = train("paper", *sides, by_role, 5, progress)
+    assert progress.stages == [("train", 20, "epochs")]
+    assert progress.done == {"train": 20}
+    assert [point["epoch"] for point in trained.history] == list(range(21))
+    assert progress.points == [("epoch", dict(point)) for point in trained.history]
+    assert trained.history[-1]["q1"] < 0.5 * trained.history[0]["q1"]
+    lo, hi = by_role["q1"].value.min(), by_role["q1"].value.max()
+    helpers, helped = (torch.from_numpy(side) for side in sides)
+    predicted = {}
+    for role, pairs in by_role.items():
+        with torch.no_grad():
+            forward = trained.network(helpers[pairs.helper], helped[pairs.helped]).numpy()
+        truth = (pairs.value.astype(float) - float(lo)) / (float(hi) - float(lo))
+        assert trained.history[-1][role] == pytest.approx(np.mean((forward - truth) ** 2), rel=1e-4)
+        predicted[role] = predict_pairs(trained.network, helpers, helped, pairs)
+        np.testing.assert_allclose(predicted[role], forward, atol=1e-6)
+    table = measure_quadrants(by_role, predicted, *sides, trained.scale, 0)
+    for role, metrics in table.items():
+        assert metrics is not None
+        assert metrics.mse == pytest.approx(trained.history[-1][role], rel=1e-9)
+
+
+def test_only_training_labels_set_the_scale_and_the_weights(
+    sides: Any, additive: np.ndarray, recording: Any
+) -> None:
+    by_role = four_blocks(additive)
+    trained = train("paper", *sides, by_role, 5, recording())
+    assert trained.scale == LabelScale(
+        float(by_role["q1"].value.min()), float(by_role["q1"].value.max())
+    )
+    wild = {
+        role: pairs if role == "q1" else Pairs(pairs.helper, pairs.helped, pairs.value * -1000)
+        for role, pairs in by_role.items()
+    }
+    again = train("paper", *sides, wild, 5, recording())
+    assert again.scale == trained.scale
+    assert weights_of(again) == weights_of(trained)
+    assert again.history[-1]["q4"] > 1000 * trained.history[-1]["q4"]
+
+
+def test_affine_units_change_nothing_but_the_units(
+    sides: Any, additive: np.ndarray, recording: Any
+) -> None:
+    # Powers of two, so that scaling is exact.
+    plain = train("paper", *sides, four_blocks(np.round(additive)), 5, recording())
+    other = train("paper", *sides, four_blocks(np.round(additive) * 0.25 + 64), 5, recording())
+    assert weights_of(plain) == weights_of(other)
+    before = Predictor(plain.project(*sides), compile="never").block(0, N_TRAIN)
+    after = Predictor(other.project(*sides), compile="never").block(0, N_TRAIN)
+    np.testing.assert_allclose(after, before * 0.25 + 64, rtol=1e-5)
+
+
+def test_a_learnable_target_is_learnt_and_the_right_way_round(
+    sides: Any, additive: np.ndarray, recording: Any
+) -> None:
+    by_role = four_blocks(additive)
+    trained = train("paper", *sides, by_role, 5, recording(), LONGER)
+    matrix = Predictor(trained.project(*sides), compile="never").block(0, N_TRAIN)
+    assert matrix.shape == (N_TRAIN, N_TARGET)
+    for role in ("q1", "q2", "q3", "q4"):
+        pairs = by_role[role]
+        predicted = matrix[pairs.helper, pairs.helped].astype(float)
+        found = r_squared(pairs.value.astype(float), predicted)
+        assert found is not None
+        assert found > 0.9, role
+    # Helper and helped differ in effect: a swap would be caught.
+    square = min(N_TRAIN, N_TARGET)
+    swapped = r_squared(
+        additive[:square, :square].ravel(), matrix[:square, :square].T.astype(float).ravel()
+    )
+    assert swapped is not None
+    assert swapped < 0
+    # Row means vary as the labels say, in the labels' own units.
+    assert np.corrcoef(matrix.mean(1), additive.mean(1))[0, 1] > 0.95
+    assert abs(matrix.mean() - additive.mean()) < 5
+
+
+def test_loss_is_a_plain_mean(
+    sides: Any, additive: np.ndarray, recording: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step of one epoch equals the gradient of the mean squared error by hand."""
+    pairs = block(range(4), range(4), additive)
+    settings = TrainingSettings(epochs=1, batch_pairs=16)
+    seen: list[dict[str, torch.Tensor]] = []
+    step = torch.optim.Adam.step
+
+    def spy(self: Any, *arguments: Any) -> Any:
+        seen.append({str(n): p.grad.clone() for n, p in enumerate(self.param_groups[0]["params"])})
+        return step(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", spy)
+    train("paper", *sides, {"q1": pairs}, 9, recording(), settings)
+    torch.manual_seed(9)
+    network = PaperNetwork(D)
+    helpers, helped = (torch.from_numpy(side) for side in sides)
+    lo, hi = pairs.value.min(), pairs.value.max()
+    loss = torch.zeros(())
+    for i, j, value in zip(pairs.helper, pairs.helped, pairs.value, strict=True):
+        guess = network(helpers[i : i + 1], helped[j : j + 1])[0]
+        loss = loss + (guess - (float(value) - float(lo)) / (float(hi) - float(lo))) ** 2 / 16
+    loss.backward()
+    assert len(seen) == 1
+    for (name, parameter), gradient in zip(
+        network.named_parameters(), seen[0].values(), strict=True
+    ):
+        assert parameter.grad is not None
+        np.testing.assert_allclose(gradient, parameter.grad, atol=1e-6, err_msg=name)
+
+
+def test_every_pair_is_visited_once_an_epoch(
+    sides: Any, additive: np.ndarray, recording: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    forward = PaperNetwork.forward
+
+    def spy(self: Any, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        batches.append(len(first))
+        return forward(self, first, second)
+
+    monkeypatch.setattr(PaperNetwork, "forward", spy)
+    train("paper", *sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=2))
+    assert batches == [64] * 9 + [24] + [64] * 9 + [24]
+
+
+def test_settings_are_those_of_the_paper() -> None:
+    assert TrainingSettings() == TrainingSettings(epochs=20, learning_rate=1e-4, batch_pairs=64)
+    assert sum(p.numel() for p in PaperNetwork(1024).parameters()) == 205_001
+
+
+def test_cancel_between_epochs(sides: Any, additive: np.ndarray, recording: Any) -> None:
+    threads = torch.get_num_threads()
+    with pytest.raises(Cancelled):
+        train("paper", *sides, four_blocks(additive), 5, recording("train", 3))
+    assert torch.get_num_threads() == threads
+
+
+def test_unknown_network(sides: Any, additive: np.ndarray, recording: Any) -> None:
+    with pytest.raises(NNCIFTError, match="Did you mean 'paper'"):
+        train("papr", *sides, four_blocks(additive), 5, recording())
+
+
+def test_save_and_load_give_the_same_predictions(
+    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path
+) -> None:
+    trained = train("paper", *sides, four_blocks(additive), 5, recording())
+    trained.save(tmp_path / "network.safetensors")
+    read = TrainedNetwork.load(tmp_path / "network.safetensors")
+    assert (read.name, read.scale) == (trained.name, trained.scale)
+    assert [dict(point) for point in read.history] == [dict(point) for point in trained.history]
+    before = Predictor(trained.project(*sides), compile="never").block(0, N_TRAIN)
+    after = Predictor(read.project(*sides), compile="never").block(0, N_TRAIN)
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "half", "no header", "other metadata"])
+def test_damaged_files_are_one_sentence(
+    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "network.safetensors"
+    trained = train(
+        "paper", *sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=1)
+    )
+    trained.save(path)
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "half":
+        path.write_bytes(content[: len(content) * 2 // 3])
+    elif damage == "no header":
+        path.write_bytes(b"\x08" + b"\x00" * 7 + b"not json")
+    else:
+        header = json.dumps({"__metadata__": {"a": "b"}}).encode()
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(WorkspaceError, match=r"network\.safetensors cannot be read"):
+        TrainedNetwork.load(path)
+
+
+def test_predicting_pairs_in_chunks(
+    sides: Any, additive: np.ndarray, recording: Any
+) -> None:
+    trained = train("paper", *sides, four_blocks(additive), 5, recording())
+    pairs = four_blocks(additive)["q4"]
+    order = np.random.default_rng(0).permutation(len(pairs))
+    shuffled = Pairs(pairs.helper[order], pairs.helped[order], pairs.value[order])
+    tensors = tuple(torch.from_numpy(side) for side in sides)
+    whole = training_module.predict_pairs(trained.network, *tensors, pairs)
+    parts = training_module.predict_pairs(trained.network, *tensors, shuffled, chunk=7)
+    np.testing.assert_allclose(parts, whole[order], atol=1e-6)
