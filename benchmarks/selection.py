@@ -200,7 +200,7 @@ def main() -> int:
             "processor": processor(),
             "cores": os.cpu_count(),
             "torch_threads": torch.get_num_threads(),
-            "load_before_end": os.getloadavg(),
+            "load_average": os.getloadavg(),
         },
         "versions": versions() | {"submodlib-py": _submodlib_version()},
     }

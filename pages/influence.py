@@ -101,33 +101,31 @@ def _controls(view: RunView) -> tuple[Order, Order, Aggregate]:
     one, two, three = st.columns(3)
     pool_orders = _orders(ORDERS, [row.subtask for row in view.roles.pool])
     target_orders = _orders(TARGET_ORDERS, [row.subtask for row in view.roles.target])
-    pool_order = one.selectbox(
+    pool_order = places.choice(
+        one,
         "Pool rows",
-        list(pool_orders),
-        index=_default(pool_orders),
-        format_func=pool_orders.__getitem__,
-        key="columns",
-        bind="query-params",
-        on_change=places.reset,
-        help="Their order from left to right.",
+        "columns",
+        pool_orders,
+        default=_default(pool_orders),
+        moves=True,
+        help_text="Their order from left to right.",
     )
-    target_order = two.selectbox(
+    target_order = places.choice(
+        two,
         "Target rows",
-        list(target_orders),
-        index=_default(target_orders),
-        format_func=target_orders.__getitem__,
-        key="rows",
-        bind="query-params",
-        on_change=places.reset,
-        help="Their order from top to bottom.",
+        "rows",
+        target_orders,
+        default=_default(target_orders),
+        moves=True,
+        help_text="Their order from top to bottom.",
     )
-    aggregate = three.selectbox(
+    aggregate = places.choice(
+        three,
         "A cell shows the",
-        list(AGGREGATES),
-        format_func=AGGREGATES.__getitem__,
-        key="cell",
-        bind="query-params",
-        help="A mean hides single strong pairs; the strongest pair hides all others.",
+        "cell",
+        AGGREGATES,
+        default="mean",
+        help_text="A mean hides single strong pairs; the strongest pair hides all others.",
     )
     return cast("Order", pool_order), cast("Order", target_order), cast("Aggregate", aggregate)
 
@@ -138,9 +136,9 @@ def _orders(orders: dict[str, str], subtasks: list[str | None]) -> dict[str, str
     return {name: words for name, words in orders.items() if known or name != "subtask"}
 
 
-def _default(orders: dict[str, str]) -> int:
+def _default(orders: dict[str, str]) -> str:
     """Subtasks show the most where there are any, then the order by influence."""
-    return list(orders).index("subtask" if "subtask" in orders else "influence")
+    return "subtask" if "subtask" in orders else "influence"
 
 
 def _draw_heatmap(

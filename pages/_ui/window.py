@@ -1,4 +1,4 @@
-"""Which window and which pair of the heatmap a page shows, kept in the URL for links.
+"""Which window, orders and pair of the heatmap a page shows, kept in the URL for links.
 
 ``x`` and ``y`` hold places ``first-last`` counted from 1 in the order drawn; ``pair`` holds the
 positions ``pool-target`` of two rows in input order, so that it survives another order. What
@@ -8,7 +8,8 @@ cannot be read counts as absent: a link may be old or mistyped.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -63,6 +64,48 @@ def read_pair(n_train: int, n_target: int) -> tuple[int, int] | None:
 def write_pair(pool_position: int, target_position: int) -> None:
     """Show this pair from now on."""
     st.query_params["pair"] = f"{pool_position}-{target_position}"
+
+
+def choice(
+    place: Any,
+    label: str,
+    name: str,
+    options: Mapping[str, str],
+    *,
+    default: str,
+    help_text: str,
+    moves: bool = False,
+) -> str:
+    """A field whose choice is kept in the URL under ``name``.
+
+    Args:
+        place: Where to draw it.
+        label: Of the field.
+        name: In the URL; also the field's key.
+        options: What to call each value.
+        default: What is chosen where the URL says nothing, or nothing known.
+        help_text: Tooltip of the field.
+        moves: Whether places mean something else after another choice, so that the window no
+            longer holds.
+    """
+    wanted = st.query_params.get(name, default)
+    # The URL decides and the field follows it.
+    st.session_state[name] = wanted if wanted in options else default
+
+    def chosen() -> None:
+        st.query_params[name] = st.session_state[name]
+        if moves:
+            reset()
+
+    place.selectbox(
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        key=name,
+        on_change=chosen,
+        help=help_text,
+    )
+    return str(st.session_state[name])
 
 
 def _side(name: str, size: int) -> Side:

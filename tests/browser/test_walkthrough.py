@@ -70,7 +70,7 @@ def walk(page, server, tmp_path: Path, pool: list[Path], target: Path) -> list[s
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=8)
     page.mouse.up()
     page.wait_for_function("before => !document.body.innerText.includes(before)", arg=before)
-    assert "rows=" in page.url or "pool" in page.url, "the window is in the link"
+    assert re.search(r"x=\d+-\d+&y=\d+-\d+", page.url), "the window is in the link"
     page.get_by_role("link", name="Select").first.click()
     page.get_by_text("Number of rows").first.wait_for()
     page.get_by_text("Share of the pool").first.wait_for()

@@ -68,7 +68,6 @@ def open_app() -> Callable[..., AppTest]:
 
     def run(page: str = "home", query: dict[str, str] | None = None) -> AppTest:
         app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
-        app.run()
         if page != "home":
             app.switch_page(f"pages/{page}.py")
         for name, value in (query or {}).items():

@@ -8,8 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import build_runs as build_runs
-from tests.pages.finished import copy_runs as copy_runs
+from tests.pages.finished import finished_runs as finished_runs
 
 
 def _raw_lines(runs: Runs) -> list[str]:
@@ -99,5 +98,6 @@ def test_file_that_is_gone_can_be_built_again(runs: Runs) -> None:
 
 
 def test_unfinished_run_leads_to_the_run_page(runs: Runs) -> None:
-    page = open_page("export", runs.query(runs.waiting))
+    waiting = runs.add_waiting()
+    page = open_page("export", runs.query(waiting))
     assert page.button(key="empty-state-button").label.endswith("Run page")

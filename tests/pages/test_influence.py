@@ -8,9 +8,9 @@ import pytest
 from nncift_core import jobs
 from nncift_core.errors import Cancelled
 from nncift_core.pipeline import RunView
+from pages._ui.format import number
 from tests.pages.finished import N_TARGET, N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import build_runs as build_runs
-from tests.pages.finished import copy_runs as copy_runs
+from tests.pages.finished import finished_runs as finished_runs
 
 
 def test_whole_matrix_is_drawn_with_pool_rows_across(runs: Runs) -> None:
@@ -25,7 +25,7 @@ def test_whole_matrix_is_drawn_with_pool_rows_across(runs: Runs) -> None:
     assert len(heat["y"]) == N_TARGET + 1
     assert "1 cell = 1 pair" in every_text(page)
     view = RunView(runs.workspace, runs.predicted)
-    assert f"**{view.overview['lowest']:.3g}**" in every_text(page)
+    assert f"**{number(view.overview['lowest'])}**" in every_text(page)
 
 
 def test_link_brings_window_order_and_pair_back(runs: Runs) -> None:
@@ -50,7 +50,7 @@ def test_link_brings_window_order_and_pair_back(runs: Runs) -> None:
 
 @pytest.mark.parametrize("broken", ["0-0", "9", "900-100", "a-b", "-3"])
 def test_broken_links_show_everything(runs: Runs, broken: str) -> None:
-    page = open_page("influence", runs.query(runs.predicted, x=broken, y=broken, pair=f"9{broken}"))
+    page = open_page("influence", runs.query(runs.predicted, x=broken, y=broken, pair="999-0"))
     assert f"Pool rows 1 to {N_TRAIN}, target rows 1 to {N_TARGET}." in every_text(page)
     assert page.number_input(key="pool-place").value is None
 
@@ -98,7 +98,7 @@ def test_extremes_are_the_rows_of_highest_and_lowest_mean(runs: Runs) -> None:
 
 
 def test_exact_run_shows_exact_values(runs: Runs) -> None:
-    page = open_page("influence", runs.query(runs.exact, pair="1-1"))
+    page = open_page("influence", runs.query(runs.add_exact(), pair="1-1"))
     assert page.metric[0].label == "Exact influence"
     assert "computed, not predicted" in every_text(page)
 
@@ -113,13 +113,14 @@ def test_texts_are_never_read_as_markdown_or_html(runs: Runs) -> None:
 
 
 def test_unfinished_runs_lead_to_the_run_page(runs: Runs) -> None:
-    folder = runs.workspace.run_dir(runs.waiting)
+    waiting = runs.add_waiting()
+    folder = runs.workspace.run_dir(waiting)
     with jobs.running(folder) as progress:
         progress.stage("train", 20, "epochs")
-        page = open_page("influence", runs.query(runs.waiting))
+        page = open_page("influence", runs.query(waiting))
         assert "not done yet" in every_text(page)
     assert page.button(key="empty-state-button").label == "Watch the run"
     with pytest.raises(Cancelled), jobs.running(folder) as progress:
         raise Cancelled
-    page = open_page("influence", runs.query(runs.waiting))
+    page = open_page("influence", runs.query(waiting))
     assert "cancelled" in every_text(page)

@@ -8,8 +8,7 @@ from nncift_core import jobs
 from nncift_core.errors import DataError
 from nncift_core.pipeline import create_selection, pending_selections
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import build_runs as build_runs
-from tests.pages.finished import copy_runs as copy_runs
+from tests.pages.finished import finished_runs as finished_runs
 from tests.pages.finished import run_jobs_at_once as run_jobs_at_once
 
 
@@ -110,5 +109,6 @@ def test_running_selection_shows_progress_and_cancel(runs: Runs) -> None:
 
 
 def test_unfinished_run_leads_to_the_run_page(runs: Runs) -> None:
-    page = open_page("select", runs.query(runs.waiting))
+    waiting = runs.add_waiting()
+    page = open_page("select", runs.query(waiting))
     assert page.button(key="empty-state-button").label.endswith("Run page")

@@ -5,8 +5,7 @@ import pytest
 from nncift_core import jobs
 from nncift_core.errors import DataError
 from tests.pages.finished import Runs, every_text, open_page
-from tests.pages.finished import build_runs as build_runs
-from tests.pages.finished import copy_runs as copy_runs
+from tests.pages.finished import finished_runs as finished_runs
 
 
 def test_finished_run_opens_with_the_verdict_and_its_numbers(runs: Runs) -> None:
@@ -44,7 +43,7 @@ def test_chart_has_a_text_alternative_of_all_quadrants(runs: Runs) -> None:
 
 
 def test_exact_run_says_that_there_is_nothing_to_doubt(runs: Runs) -> None:
-    page = open_page("trust", runs.query(runs.exact))
+    page = open_page("trust", runs.query(runs.add_exact()))
     assert "The values are exact" in every_text(page)
     assert not page.table
     assert not page.get("plotly_chart")
@@ -52,7 +51,8 @@ def test_exact_run_says_that_there_is_nothing_to_doubt(runs: Runs) -> None:
 
 
 def test_running_run_draws_errors_so_far_beside_baselines(runs: Runs) -> None:
-    folder = runs.workspace.run_dir(runs.waiting)
+    waiting = runs.add_waiting()
+    folder = runs.workspace.run_dir(waiting)
     with jobs.running(folder) as progress:
         progress.stage("train", 20, "epochs")
         baseline = {"mse_mean": 0.02, "mse_zero": 0.2}
@@ -60,7 +60,7 @@ def test_running_run_draws_errors_so_far_beside_baselines(runs: Runs) -> None:
         for epoch in range(3):
             progress.point("epoch", {"epoch": epoch, "q1": 0.1 / (epoch + 1), "q4": 0.2})
             progress.advance()
-        page = open_page("trust", runs.query(runs.waiting))
+        page = open_page("trust", runs.query(waiting))
     assert len(page.get("plotly_chart")) == 1
     assert "after epoch 2" in every_text(page)
     assert page.button(key="trust-job-cancel").label == "Cancel"
@@ -68,18 +68,18 @@ def test_running_run_draws_errors_so_far_beside_baselines(runs: Runs) -> None:
 
 
 def test_failed_run_says_why_and_offers_to_go_on(runs: Runs) -> None:
-    folder = runs.workspace.run_dir(runs.waiting)
+    waiting = runs.add_waiting()
+    folder = runs.workspace.run_dir(waiting)
     with pytest.raises(DataError), jobs.running(folder) as progress:
         progress.stage("label", 10, "pairs")
         raise DataError("All training labels have the same value.", "Label a larger share.")
-    page = open_page("trust", runs.query(runs.waiting), problems=True)
+    page = open_page("trust", runs.query(waiting), problems=True)
     assert "All training labels have the same value" in every_text(page)
     assert page.button(key="trust-job-resume").label == "Try again"
 
 
 def test_demo_without_a_run_leads_to_the_run_page(runs: Runs) -> None:
-    for run_id in (runs.predicted, runs.exact, runs.waiting):
-        runs.workspace.delete_run(run_id)
+    runs.workspace.delete_run(runs.predicted)
     page = open_page("trust", {"project": runs.project_id})
     assert "No run yet" in every_text(page)
     assert page.button(key="empty-state-button").label == "Set up a run"

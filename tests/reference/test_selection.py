@@ -389,6 +389,19 @@ def test_ties_that_float32_would_part_go_to_the_row_mean():
         assert found.order.tolist() == [winner]
 
 
+def test_bounds_kept_from_earlier_picks_lie_above_the_truth():
+    """Rows looked at while two others won, and equal on paper when their turn comes."""
+    target = np.zeros((16, 2020), dtype=np.float32)
+    target[:14, 20:] = permuted_case(3, 14, 2000)[0]
+    target[14, :10] = 1000.0
+    target[15, 10:20] = target[0].sum() * 0.101
+    for winner in range(14):
+        row_mean = np.zeros(16)
+        row_mean[winner] = 1.0
+        found = maximise("fl", Matrices(row_mean, target), 3, row_ids=scrambled_ids(16))
+        assert found.order.tolist() == [14, 15, winner]
+
+
 def test_a_round_ends_at_a_millionth_of_its_value():
     """f is 10 after the first pick, so a gain of 0.5e-5 ends the round and one of 2e-5 does not."""
     rows = np.zeros((4, 10), dtype=np.float32)
