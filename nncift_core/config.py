@@ -38,7 +38,7 @@ class Budget:
     def _parsed(self) -> Decimal | int:
         text = self.text.strip()
         problem = ConfigError(
-            f"Budget {self.text!r} is neither a share nor a row count.",
+            f"Budget {self.text[:40]!r} is neither a share nor a row count.",
             "Give a share with a decimal point up to 1.0 (0.3) or a whole number of rows (500).",
         )
         # More digits than any pool has rows; Python refuses to read thousands of them.

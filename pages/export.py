@@ -135,8 +135,7 @@ def _write(context: Context, selection_id: str, path: Path, schema: str, which: 
 
 def _downloads(path: Path, *, key: str, primary: bool = False) -> None:
     manifest = manifest_path(path)
-    one, two = st.columns(2)
-    one.download_button(
+    st.download_button(
         "Download the file",
         # Read on the click: a page must not hold every export in memory.
         path.read_bytes,
@@ -149,7 +148,7 @@ def _downloads(path: Path, *, key: str, primary: bool = False) -> None:
         width="stretch",
     )
     if manifest.is_file():
-        two.download_button(
+        st.download_button(
             "Download the manifest",
             manifest.read_bytes,
             file_name=manifest.name,

@@ -152,7 +152,7 @@ def _draw_heatmap(
     size = len(view.roles.pool), len(view.roles.target)
     zoomed = window != places.WHOLE
     words = _window_words(heatmap)
-    left, out, reset = st.columns([6, 1, 1], vertical_alignment="center")
+    left, out, reset = st.columns([5, 1.3, 1], vertical_alignment="center")
     left.markdown(words)
     out.button(
         "Zoom out",

@@ -11,7 +11,7 @@ from nncift_core import jobs
 from nncift_core.jobs import JobState
 from pages._ui.command import replay_command
 from pages._ui.errors import user_errors
-from pages._ui.format import count, duration, number, percent
+from pages._ui.format import count, duration, number
 from pages._ui.jobs import EXACT_STAGES, RUN_STAGES, job_panel
 from pages._ui.navigation import link_to, next_step
 from pages._ui.run_form import draw_form
@@ -33,7 +33,11 @@ def main() -> None:
         return
     with user_errors():
         _draw_run(context)
-    with st.expander("Set up another run", icon=":material/add:"), user_errors():
+    # A new key folds it once its run has started, so that the progress comes into view.
+    setup = st.expander(
+        "Set up another run", icon=":material/add:", key=f"setup-{context.run.run_id}"
+    )
+    with setup, user_errors():
         if live_run(context.workspace, context.project.id) is not None:
             st.caption("A run is at work; another one waits for its turn.")
         draw_form(context)
@@ -48,7 +52,7 @@ def _draw_run(context: Context) -> None:
     stages = EXACT_STAGES if config.get("exact") else RUN_STAGES
     result = run.result if run.status == "done" else None
     if result is not None:
-        _draw_result(result)
+        _draw_result(result, exact=bool(config.get("exact")))
     job = job_panel(
         context.job_dir,
         stages=stages,
@@ -62,16 +66,20 @@ def _draw_run(context: Context) -> None:
         return
     _draw_command(context)
     with st.container(horizontal=True, vertical_alignment="center"):
-        next_step("trust", "See whether to trust the estimates")
+        if config.get("exact"):
+            next_step("influence", "See which rows help")
+        else:
+            next_step("trust", "See whether to trust the estimates")
         link_to("select", "Go to the selection")
         link_to("export", "Go to the export")
 
 
-def _draw_result(result: Mapping[str, Any]) -> None:
+def _draw_result(result: Mapping[str, Any], *, exact: bool) -> None:
     unseen = (result.get("quadrants") or {}).get("q4") or {}
     with st.container(horizontal=True, key="figures"):
         st.metric("Selected rows", count(result["selected"]), width=180)
-        st.metric("Labelled pairs", count(result["labelled_pairs"]), width=180)
+        words = "Computed pairs" if exact else "Labelled pairs"
+        st.metric(words, count(result["labelled_pairs"]), width=180)
         st.metric("Time", duration(sum(result["seconds"].values())), width=180)
         if unseen.get("r2") is not None:
             st.metric(
@@ -80,12 +88,6 @@ def _draw_result(result: Mapping[str, Any]) -> None:
                 width=180,
                 help="Of pairs of unseen rows and unseen targets (Q4); 1 is exact, 0 is no "
                 "better than predicting the mean.",
-            )
-        else:
-            st.metric(
-                "Share of pairs computed",
-                percent(result["labelled_pairs"] / (result["n_train"] * result["n_target"])),
-                width=180,
             )
 
 

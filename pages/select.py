@@ -10,9 +10,9 @@ import streamlit as st
 from nncift_core.selection.curve import GainCurve, gain_curve
 from nncift_core.store import ChosenRecord, RowRecord, SelectionRecord
 from pages._ui import selections
-from pages._ui.charts import gain_chart
+from pages._ui.charts import gain_chart, score_chart
 from pages._ui.errors import user_errors
-from pages._ui.format import count, counted, number, percent, shortened
+from pages._ui.format import count, counted, number, percent, plain, shortened
 from pages._ui.jobs import job_panel
 from pages._ui.navigation import next_step
 from pages._ui.selection_form import selection_form
@@ -30,9 +30,8 @@ def main() -> None:
         pending = pending_selections(context.workspace, context.run.run_id)
         names = {record.id: selections.selection_words(record) for record in stored}
         for job in pending:
-            title = selections.objective_title(job.objective)
-            budget = selections.budget_words(job.budget)
-            names[job.id] = f"{job.name}: {title}, {budget} (not done)"
+            budget = f"{selections.budget_words(job.budget)} (not done)"
+            names[job.id] = selections.named(job.name, job.objective, budget)
         if not names:
             st.info("Nothing is selected yet: choose an objective and a budget above.")
             return
@@ -71,8 +70,11 @@ def _discard(context: Context, selection_id: str) -> None:
 
 def _results(context: Context, record: SelectionRecord) -> None:
     curve = cached_curve(context.workspace.path, record.id, context.workspace)
-    _figures(context, record, curve)
-    _growth(curve)
+    if selections.has_rounds(record.objective):
+        _figures(context, record, curve)
+        _growth(curve)
+    else:
+        _score_figures(context, record, curve)
     chosen, rest = st.tabs(["Chosen rows", "Left out"])
     with chosen:
         _chosen(context, record)
@@ -88,32 +90,59 @@ def cached_curve(workspace_path: Path, selection_id: str, _workspace: Any) -> Ga
 
 
 def _figures(context: Context, record: SelectionRecord, curve: GainCurve) -> None:
-    meta = record.meta
     one, two, three, four = st.columns(4)
-    one.metric(
+    _rows_figure(one, context, record)
+    two.metric(
+        "Value of the set",
+        number(record.meta.get("value")),
+        help="What the objective gives to all chosen rows together, on the scale of the "
+        "training labels. Compare it between selections of one objective.",
+    )
+    three.metric("Rounds", count(len(curve.round_starts)))
+    _labelled_figure(four, record)
+    st.markdown(_round_words(record, curve))
+
+
+def _score_figures(context: Context, record: SelectionRecord, curve: GainCurve) -> None:
+    """For objectives in which every row has a score of its own."""
+    one, two, three, four = st.columns(4)
+    _rows_figure(one, context, record)
+    two.metric("Highest score", number(max(curve.gain, default=None)))
+    three.metric("Lowest score", number(min(curve.gain, default=None)))
+    _labelled_figure(four, record)
+    words = (
+        f"Rows were taken by their own score, from {number(curve.gain[0])} for the first to "
+        f"{number(curve.gain[-1])} for the last; no row changes what another is worth."
+    )
+    st.plotly_chart(
+        score_chart(curve, "How good are the chosen rows, from the first to the last?"),
+        key="score-curve",
+        config={"displayModeBar": False},
+        alt=words,
+    )
+    st.caption(words)
+
+
+def _rows_figure(column: Any, context: Context, record: SelectionRecord) -> None:
+    column.metric(
         "Rows chosen",
         count(record.row_count),
         delta=f"{percent(record.row_count / context.n_train)} of the pool",
         delta_color="off",
         delta_arrow="off",
     )
-    two.metric(
-        "Value of the set",
-        number(meta.get("value")),
-        help="What the objective gives to all chosen rows together, on the scale of the "
-        "training labels. Compare it between selections of one objective.",
-    )
-    three.metric("Rounds", count(len(curve.round_starts)))
-    four.metric(
-        "Labelled among the chosen",
-        percent(meta.get("labelled_share_chosen")),
-        delta=f"{percent(meta.get('labelled_share_pool'))} of the pool is",
+
+
+def _labelled_figure(column: Any, record: SelectionRecord) -> None:
+    column.metric(
+        "Labelled rows",
+        percent(record.meta.get("labelled_share_chosen")),
+        delta=f"{percent(record.meta.get('labelled_share_pool'))} in the pool",
         delta_color="off",
         delta_arrow="off",
-        help="Rows whose influence was measured rather than predicted. Much more than in the "
+        help="Of the chosen ones: rows whose influence was measured, not just predicted. Much more than in the "
         "pool would mean that the network underrates the rows it never saw.",
     )
-    st.markdown(_round_words(record, curve))
 
 
 def _round_words(record: SelectionRecord, curve: GainCurve) -> str:
@@ -187,7 +216,9 @@ def _chosen(context: Context, record: SelectionRecord) -> None:
         )
         picked = event["selection"]["rows"]
         if picked and picked[0] < len(rows):
-            _row_texts(rows[picked[0]].record)
+            picked_row = rows[picked[0]]
+            st.caption(f"Rank {picked_row.selected.rank:,}: {plain(picked_row.selected.reason)}")
+            _row_texts(picked_row.record)
         else:
             st.caption("Tick a row to read it in full.")
 

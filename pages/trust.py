@@ -145,24 +145,29 @@ def _figures(context: Context, quadrants: Quadrants) -> None:
     labelled = result.get("labelled_pairs") or (quadrants.get("q1") or {}).get("n")
     one, two, three, four = st.columns(4)
     one.metric(
-        "Explained of unseen pairs (R²)",
+        "R², unseen pairs",
         number(unseen.get("r2")),
-        help=f"95 % interval {_interval(unseen.get('r2_ci'))}; 1 is perfect, the mean has 0.",
+        help="Share of the differences between unseen pairs that the estimates explain: 1 is "
+        "perfect, predicting the mean has 0.",
     )
     two.metric(
-        "Rank correlation, unseen pairs",
+        "Rank correlation",
         number(unseen.get("spearman")),
-        help=f"95 % interval {_interval(unseen.get('spearman_ci'))}; 1 is the same order.",
+        help="Of estimates and true influence of unseen pairs: 1 is the same order, 0 is none.",
     )
     three.metric(
-        "Pairs labelled to train on",
+        "Pairs trained on",
         count(labelled),
         help=f"{percent(labelled / pairs)} of all {pairs:,} pairs" if labelled and pairs else None,
     )
     measured = sum((quadrants.get(name) or {}).get("n", 0) for name in ("q2", "q3", "q4"))
-    four.metric("Pairs kept apart to measure", count(measured))
+    four.metric(
+        "Pairs kept apart",
+        count(measured),
+        help="Labelled too, never trained on: the quadrants are measured with them.",
+    )
     st.caption(
-        f"95 % intervals: R² {_interval(unseen.get('r2_ci'))}, "
+        f"95 % intervals on unseen pairs: R² {_interval(unseen.get('r2_ci'))}, "
         f"rank correlation {_interval(unseen.get('spearman_ci'))}."
     )
 

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from nncift_core import pipeline
 from nncift_core.cli.mapping import overrides_by_dataset, read_overrides
+from nncift_core.cli.output import checked_output, say, show, stable_json, table
 from nncift_core.cli.terminal import TerminalProgress
 from nncift_core.config import MOST_DIGITS, RunConfig
 from nncift_core.datasets import demo_paths
-from nncift_core.errors import ConfigError, WorkspaceError
+from nncift_core.errors import ConfigError
 from nncift_core.export import guard_inputs, manifest_path
 from nncift_core.influence import METHODS
 from nncift_core.store import SelectionRecord, Workspace
 
 _SETTINGS = [field.name for field in fields(RunConfig)]
 _REPLAY_EXCLUDES = ("train", "target", "existing", "map", "subtask_column", "model", *_SETTINGS)
-
-_QUADRANT_KEYS = (
-    "mse",
-    "r2",
-    "spearman",
-    "mse_ci",
-    "r2_ci",
-    "mse_mean",
-    "mse_zero",
-    "mse_random",
-    "mse_additive",
-    "mse_cosine",
-    "n",
-)
-"""What ``--json`` says of a quadrant: a stable interface. The run's folder holds the rest."""
 
 
 def run(options: argparse.Namespace) -> None:
@@ -54,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         workspace, project_id, spec = _given(options)
     # Not earlier: a refused call leaves no folder.
-    output, predictions = _checked_output(options.output), _checked_output(options.predictions)
+    output, predictions = checked_output(options.output), checked_output(options.predictions)
     assert output is not None
     inputs = [path for source in _sources(spec) for path in source.files]
     for path in (output, manifest_path(output), predictions):
@@ -71,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
 
 def resume(options: argparse.Namespace) -> None:
     """``nncift resume``."""
-    output = _checked_output(options.output)
+    output = checked_output(options.output)
     workspace = Workspace.open(options.workspace)
     record = workspace.catalog.run(options.run)
     _work(workspace, record.run_id, output, None, options.json)
@@ -82,9 +65,9 @@ def demo(options: argparse.Namespace) -> None:
     workspace = Workspace.open(options.workspace)
     project = pipeline.ensure_demo(workspace)
     if options.prepare:
-        _say(f"The project {project.name!r} is ready in {workspace.path}.")
+        say(f"The project {project.name!r} is ready in {workspace.path}.")
         return
-    output = _checked_output(options.output) or workspace.exports_dir / "demo_subset.jsonl"
+    output = checked_output(options.output) or workspace.exports_dir / "demo_subset.jsonl"
     assert project.target_id is not None
     paths = demo_paths()
     spec = pipeline.RunSpec(
@@ -102,12 +85,12 @@ def runs(options: argparse.Namespace) -> None:
     for record in workspace.catalog.runs():
         config = record.config.get("config", {})
         method, fraction = config.get("method"), config.get("label_fraction")
-        _print(f"{record.run_id}  {record.status:11}  {method}  u = {fraction}")
+        show(f"{record.run_id}  {record.status:11}  {method}  u = {fraction}")
 
 
 def export(options: argparse.Namespace) -> None:
     """``nncift export``."""
-    output = _checked_output(options.output)
+    output = checked_output(options.output)
     assert output is not None
     workspace = Workspace.open(options.workspace)
     selections = workspace.catalog.selections(workspace.catalog.run(options.run).run_id)
@@ -119,7 +102,7 @@ def export(options: argparse.Namespace) -> None:
     exported = pipeline.export_selection(
         workspace, selections[0].id, output, schema=options.schema, which=which
     )
-    _say(f"Wrote {exported.file.rows:,} rows to {exported.file.path}.")
+    say(f"Wrote {exported.file.rows:,} rows to {exported.file.path}.")
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -137,6 +120,10 @@ def _given(options: argparse.Namespace) -> tuple[Workspace, str, pipeline.RunSpe
         if getattr(options, name) is None:
             raise ConfigError(f"The option --{name} is missing.", "See nncift run --help.")
     values = {name: getattr(options, name) for name in _SETTINGS}
+    folder = Path(options.encoder or "").expanduser()
+    if options.encoder and folder.is_dir():
+        # A replay may start in another folder.
+        values["encoder"] = str(folder.resolve())
     config = pipeline.resolve(
         RunConfig(**{name: value for name, value in values.items() if value is not None})
     )
@@ -215,7 +202,7 @@ def _work(
     as_json: bool,
 ) -> None:
     # Known from the first second on, so that a run that is stopped can be resumed.
-    _say(f"Run {run_id} in {workspace.path}")
+    say(f"Run {run_id} in {workspace.path}")
     progress = TerminalProgress()
     try:
         outcome = pipeline.work(workspace.run_dir(run_id), echo=progress)
@@ -229,35 +216,9 @@ def _work(
         exported = pipeline.export_selection(workspace, outcome.selection.id, output)
         summary["output"] = str(exported.file.path)
     if as_json:
-        summary["quadrants"] = {
-            name: row and {key: row[key] for key in _QUADRANT_KEYS}
-            for name, row in summary["quadrants"].items()
-        }
-        _print(json.dumps(summary, ensure_ascii=False, allow_nan=False))
+        show(stable_json(summary))
     else:
-        _print(_table(summary))
-
-
-def _checked_output(text: str | None) -> Path | None:
-    """A file that can be written, checked before the work that would be lost otherwise."""
-    if text is None:
-        return None
-    path = Path(text)
-    try:
-        if path.is_dir():
-            raise ConfigError(f"The output {text!r} is a folder.", "Give a file name.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WorkspaceError(
-            f"The output {text[:200]!r} cannot be written: {error.strerror}.",
-            "Give another place.",
-        ) from error
-    if not os.access(path.parent, os.W_OK):
-        raise WorkspaceError(
-            f"The output {text!r} cannot be written: its folder may not be changed.",
-            "Give another place.",
-        )
-    return path
+        show(table(summary))
 
 
 def _sample(target: str) -> int | None:
@@ -266,7 +227,7 @@ def _sample(target: str) -> int | None:
     count = target.removeprefix("sample:")
     if not (count.isascii() and count.isdigit() and len(count) <= MOST_DIGITS):
         raise ConfigError(
-            f"The target {target!r} does not give a number of rows.", "Write it as sample:200."
+            f"The target {target[:40]!r} does not give a number of rows.", "Write it as sample:200."
         )
     return int(count)
 
@@ -278,47 +239,6 @@ def _sources(spec: pipeline.RunSpec) -> list[pipeline.DataSource]:
 def _report(imported: pipeline.Imported) -> None:
     record = imported.record
     known = ", stored before" if imported.already_there else ""
-    _say(f"{record.name}: {record.accepted:,} rows, {record.rejected:,} rejected{known}.")
+    say(f"{record.name}: {record.accepted:,} rows, {record.rejected:,} rejected{known}.")
     for warning in record.warnings:
-        _say(f"Warning: {record.name}: {warning}")
-
-
-def _table(summary: Mapping[str, Any]) -> str:
-    """The result for people."""
-    seconds = ", ".join(f"{name} {value:.1f}" for name, value in summary["seconds"].items())
-    lines = [
-        f"run        {summary['run_id']}",
-        f"rows       {summary['n_train']:,} pool x {summary['n_target']:,} target",
-        f"labels     {summary['labelled_pairs']:,} pairs, "
-        f"{summary['evaluation_pairs']:,} more to measure",
-        f"seconds    {seconds}",
-    ]
-    measured = {name: row for name, row in summary["quadrants"].items() if row}
-    if measured:
-        lines.append("quadrant       MSE  mean's MSE      R2  rank corr.   pairs")
-        for name, row in measured.items():
-            lines.append(
-                f"{name.upper():8} {row['mse']:9.4f} {row['mse_mean']:11.4f} "
-                f"{_number(row['r2'])} {_number(row['spearman'], 11)} {row['n']:7,}"
-            )
-    first_round = summary["saturated_at"]
-    lines.append(f"selected   {summary['selected']:,} rows")
-    if first_round is not None:
-        lines.append(f"           no target gained more after {first_round:,}; new rounds began")
-    if summary["output"]:
-        lines.append(f"output     {summary['output']}")
-    return "\n".join(lines)
-
-
-def _number(value: float | None, width: int = 7) -> str:
-    return f"{value:{width}.3f}" if value is not None else f"{'-':>{width}}"
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+        say(f"Warning: {record.name}: {warning}")

@@ -61,9 +61,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add_workspace(runs)
     export = commands.add_parser("export", help="export a stored selection, or the rest")
     export.add_argument("run", metavar="RUN", help="run id")
-    export.add_argument("--output", required=True, metavar="FILE", help="file to write")
     export.add_argument(
-        "--schema", default="raw", metavar="NAME", help="raw, alpaca, messages or parquet"
+        "--output", action=Once, required=True, metavar="FILE", help="file to write"
+    )
+    export.add_argument(
+        "--schema",
+        action=Once,
+        default="raw",
+        metavar="NAME",
+        help="raw, alpaca, messages or parquet",
     )
     export.add_argument("--rest", action="store_true", help="the pool rows that were left out")
     _add_workspace(export)
@@ -163,14 +169,14 @@ def _add_settings(group: Any) -> None:
 def _add_resume(commands: Any) -> None:
     resume = commands.add_parser("resume", help="go on with a cancelled or interrupted run")
     resume.add_argument("run", metavar="RUN", help="run id")
-    resume.add_argument("--output", metavar="FILE", help="the subset as JSON lines")
+    resume.add_argument("--output", action=Once, metavar="FILE", help="the subset as JSON lines")
     resume.add_argument("--json", action="store_true", help="print one JSON object")
     _add_workspace(resume)
 
 
 def _add_demo(commands: Any) -> None:
     demo = commands.add_parser("demo", help="run on the bundled demo data")
-    demo.add_argument("--output", metavar="FILE", help="the subset as JSON lines")
+    demo.add_argument("--output", action=Once, metavar="FILE", help="the subset as JSON lines")
     demo.add_argument(
         "--prepare", action="store_true", help="only make sure that the demo project exists"
     )

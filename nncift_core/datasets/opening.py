@@ -176,12 +176,13 @@ def identify(path: Path, name: str, limits: Limits) -> FileKind:
 
 
 def _check_readable(path: Path, name: str) -> None:
+    # The path as it was given: a name alone would not show where a slip is.
     if not path.exists():
-        raise DataError(f"File {name} does not exist.", "Check the path.")
+        raise DataError(f"File {path} does not exist.", "Check the path.")
     if path.is_dir():
-        raise DataError(f"{name} is a directory, not a file.", "Name one file in it.")
+        raise DataError(f"{path} is a directory, not a file.", "Name one file in it.")
     if not path.is_file():
-        raise DataError(f"{name} is not a regular file.", "Save the rows to a file first.")
+        raise DataError(f"{path} is not a regular file.", "Save the rows to a file first.")
 
 
 def _check_text(head: bytes, name: str, compressed: bool) -> None:

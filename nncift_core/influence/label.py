@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nncift_core.datasets import find_self_pairs
 from nncift_core.errors import ConfigError, DataError
-from nncift_core.files import save_array
+from nncift_core.files import load_array, save_array
 from nncift_core.influence.base import PairwiseInfluence
 from nncift_core.influence.label_plan import ROLES, SMALLEST_TRAINING, LabelPlan
 from nncift_core.progress import Progress
@@ -62,8 +62,8 @@ class Labels:
 
     @classmethod
     def load(cls, path: Path) -> Labels:
-        """Read what ``save`` wrote."""
-        stored = np.load(path, allow_pickle=False)
+        """Read what ``save`` wrote. Raises: WorkspaceError."""
+        stored = load_array(path)
         by_role = {}
         for number, role in enumerate(ROLES):
             part = stored[stored["role"] == number]

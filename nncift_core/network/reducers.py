@@ -7,6 +7,7 @@ float32, sums are kept in float64.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -297,7 +298,9 @@ class MemmapWriter(Reducer):
     def abort(self) -> None:
         """Remove the partial file."""
         if self._file is not None:
-            self._file.close()
+            # On a full disk closing fails as well: what is buffered has no place either.
+            with contextlib.suppress(OSError):
+                self._file.close()
         self._partial.unlink(missing_ok=True)
 
     def _failed(self, error: OSError) -> WorkspaceError:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from nncift_core.registry import Entry, Registry
 
 _FACILITY_LOCATION = "nncift_core.selection.facility_location"
 _DELIFT = "Agarwal et al., DELIFT, ICLR 2025"
 _MUTUAL_INFORMATION = "Iyer et al., Submodular combinatorial information measures, ALT 2021"
 
+
+@dataclass(frozen=True)
+class ObjectiveEntry(Entry):
+    """An objective, with what pages need to know of it."""
+
+    rounds: bool = True
+    """Whether picks share coverage, so that gains shrink and rounds begin; otherwise every row
+    has a score of its own."""
+
+
 OBJECTIVES = Registry(
     "objective",
-    Entry(
+    ObjectiveEntry(
         "fl",
         f"{_FACILITY_LOCATION}:FacilityLocationTarget",
         "FL (target)",
@@ -18,7 +30,7 @@ OBJECTIVES = Registry(
         _DELIFT,
         frozenset({"target-matrix"}),
     ),
-    Entry(
+    ObjectiveEntry(
         "fl-pool",
         f"{_FACILITY_LOCATION}:FacilityLocationPool",
         "FL (pool)",
@@ -26,7 +38,7 @@ OBJECTIVES = Registry(
         _DELIFT,
         frozenset({"pool-matrix"}),
     ),
-    Entry(
+    ObjectiveEntry(
         "flmi",
         f"{_FACILITY_LOCATION}:MutualInformation",
         "FLMI",
@@ -34,7 +46,7 @@ OBJECTIVES = Registry(
         _MUTUAL_INFORMATION,
         frozenset({"target-matrix", "pool-matrix"}),
     ),
-    Entry(
+    ObjectiveEntry(
         "flmi-query",
         f"{_FACILITY_LOCATION}:MutualInformationQuery",
         "FLMI, query variant",
@@ -43,7 +55,7 @@ OBJECTIVES = Registry(
         _MUTUAL_INFORMATION,
         frozenset({"target-matrix"}),
     ),
-    Entry(
+    ObjectiveEntry(
         "flcg",
         f"{_FACILITY_LOCATION}:ConditionalGain",
         "FLCG",
@@ -51,7 +63,7 @@ OBJECTIVES = Registry(
         _MUTUAL_INFORMATION,
         frozenset({"pool-matrix", "existing-matrix"}),
     ),
-    Entry(
+    ObjectiveEntry(
         "coverage",
         "nncift_core.selection.saturated_coverage:SaturatedCoverage",
         "Saturated coverage",
@@ -59,20 +71,22 @@ OBJECTIVES = Registry(
         "Lin and Bilmes, A class of submodular functions for document summarization, ACL 2011",
         frozenset({"target-matrix"}),
     ),
-    Entry(
+    ObjectiveEntry(
         "topk",
         "nncift_core.selection.modular:TopK",
         "Top-k",
         "SelectIT and LESS: the rows of the highest score.",
         "Xia et al., LESS, ICML 2024; Liu et al., SelectIT, NeurIPS 2024",
         frozenset({"row-scores"}),
+        rounds=False,
     ),
-    Entry(
+    ObjectiveEntry(
         "round-robin",
         "nncift_core.selection.modular:RoundRobin",
         "Round robin",
         "Several subtasks or target rows: each takes its best remaining row, in turn.",
         "",
         frozenset({"target-matrix"}),
+        rounds=False,
     ),
 )

@@ -66,6 +66,7 @@ def epoch_chart(
     last_epoch = max([epochs, *(int(point["epoch"]) for point in points)])
     low, high = _log_range(points, baselines or {})
     floor_error = 10**low
+    labels: list[dict[str, Any]] = []
     for place, name in enumerate(QUADRANTS):
         row, column = place // 2 + 1, place % 2 + 1
         lines = _baseline_lines((baselines or {}).get(name))
@@ -100,11 +101,13 @@ def epoch_chart(
             named = {BASELINES[key]: (value, QUIET) for key, value in lines.items()}
             if drawn:
                 named["network"] = (drawn[-1][1], QUADRANT_COLORS[name])
-            _label_right(figure, row, column, named, (low, high))
+            labels += _labels_right(row, column, named, (low, high))
     figure.update_yaxes(type="log", range=[low, high], dtick=1, exponentformat="power")
     figure.update_yaxes(title_text="squared error (scaled)", col=1)
     figure.update_xaxes(range=[0, last_epoch], title_standoff=4)
     figure.update_xaxes(title_text="epoch (0 = before training)", row=2)
+    # All at once: added one by one they take longer than everything else.
+    figure.layout.annotations = [*figure.layout.annotations, *labels]
     return _finish(figure, _epoch_title(points), height=500, right=150)
 
 
@@ -144,13 +147,12 @@ def _short(value: float) -> str:
     return f"{value:.2g}" if value >= _LEAST else "0"
 
 
-def _label_right(
-    figure: go.Figure,
+def _labels_right(
     row: int,
     column: int,
     named: Mapping[str, tuple[float, str]],
     span: tuple[float, float],
-) -> None:
+) -> list[dict[str, Any]]:
     """Names beside the ends of lines, moved apart where they would overlap."""
     low, high = span
     # A label is about a twelfth of a panel high.
@@ -167,18 +169,20 @@ def _label_right(
         top = heights[place] - least
     axis = (row - 1) * 2 + column
     suffix = "" if axis == 1 else str(axis)
-    for (name, (value, color)), at in zip(ordered, heights, strict=True):
-        figure.add_annotation(
-            text=f"{name} {_short(value)}",
-            x=1.0,
-            xref=f"x{suffix} domain",
-            xanchor="left",
-            xshift=6,
-            y=at,
-            yref=f"y{suffix}",
-            showarrow=False,
-            font={"size": 11, "color": color},
-        )
+    return [
+        {
+            "text": f"{name} {_short(value)}",
+            "x": 1.0,
+            "xref": f"x{suffix} domain",
+            "xanchor": "left",
+            "xshift": 6,
+            "y": at,
+            "yref": f"y{suffix}",
+            "showarrow": False,
+            "font": {"size": 11, "color": color},
+        }
+        for (name, (value, color)), at in zip(ordered, heights, strict=True)
+    ]
 
 
 def _finish(figure: go.Figure, title: str, *, height: int, right: int = 20) -> go.Figure:
@@ -221,31 +225,52 @@ def gain_chart(curve: GainCurve, *, per_pick: bool = False) -> go.Figure:
                 showlegend=False,
             )
         )
-    for number, start in enumerate(curve.round_starts[1:_MOST_ROUND_MARKS], start=2):
-        figure.add_vline(
-            x=start - 0.5,
-            line={"color": QUIET, "width": 1, "dash": "dot"},
-            annotation={
-                "text": f"round {number}",
-                "font": {"size": 11, "color": QUIET},
-                "yanchor": "bottom",
-                "y": 1.0,
+    marked = list(enumerate(curve.round_starts[1:_MOST_ROUND_MARKS], start=2))
+    notes: list[dict[str, Any]] = [
+        {
+            "text": f"round {number}",
+            "x": start - 0.5,
+            "xanchor": "left",
+            "y": 1.0,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "showarrow": False,
+            "font": {"size": 11, "color": QUIET},
+        }
+        for number, start in marked
+    ]
+    if curve.knee is not None and not per_pick:
+        late = curve.knee > curve.pick[-1] / 2
+        notes.append(
+            {
+                "text": f"90 % of round 1 after {curve.knee:,} picks",
+                "x": curve.knee,
+                "y": values[curve.pick.index(curve.knee)],
+                "showarrow": True,
+                "arrowcolor": QUIET,
+                "ax": -30 if late else 30,
+                "ay": 35,
+                "xanchor": "right" if late else "left",
+            }
+        )
+    figure.update_layout(
+        annotations=notes,
+        shapes=[
+            {
+                "type": "line",
+                "x0": start - 0.5,
+                "x1": start - 0.5,
+                "y0": 0,
+                "y1": 1,
                 "yref": "paper",
-                "showarrow": False,
-            },
-        )
-    if curve.knee is not None and not per_pick and curve.knee in curve.pick:
-        figure.add_annotation(
-            x=curve.knee,
-            y=values[curve.pick.index(curve.knee)],
-            text=f"90 % of round 1 after {curve.knee:,} picks",
-            showarrow=True,
-            arrowcolor=QUIET,
-            ax=30,
-            ay=35,
-            xanchor="left",
-        )
-    figure.update_xaxes(title_text="rows chosen (picks, in order)", rangemode="tozero")
+                "line": {"color": QUIET, "width": 1, "dash": "dot"},
+            }
+            for _, start in marked
+        ],
+    )
+    figure.update_xaxes(
+        title_text="rows chosen (picks, in order)", range=[0, curve.pick[-1] if curve.pick else 1]
+    )
     figure.update_yaxes(
         title_text="gain of the pick (scaled influence)"
         if per_pick
@@ -253,6 +278,29 @@ def gain_chart(curve: GainCurve, *, per_pick: bool = False) -> go.Figure:
         rangemode="tozero",
     )
     return _finish(figure, _gain_title(curve), height=360)
+
+
+def score_chart(curve: GainCurve, title: str) -> go.Figure:
+    """The score of each chosen row, for objectives in which no row changes another's gain.
+
+    Args:
+        curve: From ``gain_curve``.
+        title: What the chart shows.
+    """
+    figure = go.Figure(
+        go.Scatter(
+            x=list(curve.pick),
+            y=list(curve.gain),
+            mode="markers",
+            marker={"color": SELECTION_COLOR, "size": 4},
+            hovertemplate="pick %{x}: %{y:.4g}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(
+        title_text="rows chosen (picks, in order)", range=[0, curve.pick[-1] if curve.pick else 1]
+    )
+    figure.update_yaxes(title_text="score of the row")
+    return _finish(figure, title, height=360)
 
 
 def _gain_title(curve: GainCurve) -> str:

@@ -12,7 +12,7 @@ from types import TracebackType
 import streamlit as st
 
 from nncift_core.errors import NNCIFTError
-from pages._ui.format import plain
+from pages._ui.format import in_app, plain
 
 log = logging.getLogger("nncift.pages")
 
@@ -24,8 +24,8 @@ def error_box(error: NNCIFTError, details: str = "") -> None:
 
 def problem_box(message: str, hint: str = "", details: str = "") -> None:
     """The same from its parts; the texts are shown literally, never as markdown."""
-    sentence = f"**{plain(message)}**"
-    st.error(f"{sentence}  \n{plain(hint)}" if hint else sentence, icon=":material/error:")
+    sentence = f"**{plain(in_app(message))}**"
+    st.error(f"{sentence}  \n{plain(in_app(hint))}" if hint else sentence, icon=":material/error:")
     if details.strip():
         with st.expander("Details"):
             st.code(details.strip(), language=None, wrap_lines=True, height=280)

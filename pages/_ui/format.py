@@ -16,7 +16,10 @@ _DIGITS = 3
 _MARKDOWN = re.compile(
     r"([\\`*_{}\[\]()<>#!|~$&]|:(?=\w)|^[+\-=](?=\s|[+\-=]|$)|(?<=^\d)[.)]|(?<=^\d\d)[.)])"
 )
-_SHORTCODE = re.compile(r":(?=[\w+\-/]+:)")
+# What is replaced only after escapes are resolved: shortcodes (:smile:, :material/home:) and
+# bare addresses, which would become links.
+_LATE = re.compile(r":(?=[\w+\-/]+:|//)|(?<=www)(?=\.)|(?<=\w)(?=@\w)")
+_OPTION = re.compile(r"(?<![^\s('\"`])--([a-z]+(?:-[a-z]+)*)")
 _NO_BREAK = "\u2060"
 
 
@@ -127,9 +130,13 @@ def plain(text: str) -> str:
     Line breaks become spaces. Use ``st.text`` or ``st.code`` for longer texts.
     """
     one_line = " ".join(text.split())
-    # Shortcodes (:smile:, :material/home:) are replaced after escapes are resolved.
-    one_line = _SHORTCODE.sub(f":{_NO_BREAK}", one_line)
+    one_line = _LATE.sub(lambda found: f"{found[0]}{_NO_BREAK}", one_line)
     return _MARKDOWN.sub(r"\\\1", one_line)
+
+
+def in_app(text: str) -> str:
+    """A sentence of the library without the command line's dashes: ``--exact`` is ``exact``."""
+    return _OPTION.sub(lambda found: found[1].replace("-", " "), text)
 
 
 def shortened(text: str, length: int = 200) -> str:

@@ -16,7 +16,7 @@ from nncift_core import jobs
 from nncift_core.errors import NNCIFTError
 from nncift_core.jobs import JobState
 from pages._ui.errors import error_box, problem_box, user_errors
-from pages._ui.format import duration, plain
+from pages._ui.format import duration, in_app, plain
 from pages._ui.runs import stage_line, stage_words
 
 POLL_SECONDS = 1.0
@@ -145,7 +145,11 @@ def _draw_stages(state: JobState, stages: Sequence[str], seconds: Mapping[str, f
         if name in finished and name != (state.stage if state.live else None):
             stage = finished[name]
             left.markdown(f":material/check_circle: {plain(stage_words(name))}")
-            right.caption(f"{stage.total:,} {stage.unit} in {duration(stage.seconds)}")
+            right.caption(
+                f"{stage.total:,} {stage.unit} in {duration(stage.seconds)}"
+                if stage.total
+                else "nothing left to do"
+            )
         elif name == state.stage:
             left.markdown(f":material/{_mark(state)}: **{plain(stage_words(name))}**")
             right.progress(state.share or 0.0, text=stage_line(state))
@@ -163,7 +167,7 @@ def _mark(state: JobState) -> str:
 
 def _draw_warnings(state: JobState) -> None:
     for warning in dict.fromkeys(state.warnings):
-        st.warning(plain(warning), icon=":material/info:")
+        st.warning(plain(in_app(warning)), icon=":material/info:")
 
 
 def _cancel_button(job_dir: Path, key: str) -> None:

@@ -125,22 +125,28 @@ def steps(context: Context) -> tuple[list[Step], NextStep]:
         Step("trust", done, _trust_words(run) if done else "needs a finished run"),
         Step("select", bool(selections), _select_words(len(selections), done)),
         Step("export", bool(exports), _export_words(exports)),
-    ], _next_step(status, bool(exports))
+    ], _next_step(status, bool(exports), exact=_is_exact(run))
 
 
-def _next_step(status: str, exported: bool) -> NextStep:
+def _next_step(status: str, exported: bool, *, exact: bool) -> NextStep:
     if status in ("queued", "running"):
         return NextStep("run", "Watch the run")
     if status != "done":
         return NextStep("run", "Go on with the run")
+    if not exported and exact:
+        return NextStep("influence", "See which rows help")
     if not exported:
         return NextStep("trust", "See whether to trust the estimates")
     return NextStep("export", "Go to the exports")
 
 
+def _is_exact(run: RunRecord) -> bool:
+    return bool(run.config.get("config", {}).get("exact"))
+
+
 def _trust_words(run: RunRecord) -> str:
     result = run.result or {}
-    if run.config.get("config", {}).get("exact"):
+    if _is_exact(run):
         return "exact, nothing to estimate"
     unseen = (result.get("quadrants") or {}).get("q4") or {}
     if unseen.get("r2") is None:

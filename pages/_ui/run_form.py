@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from nncift_core import jobs
 from nncift_core.config import Budget, RunConfig, field_texts
-from nncift_core.errors import NNCIFTError
+from nncift_core.errors import ConfigError, NNCIFTError
 from nncift_core.influence import METHODS
 from nncift_core.network import NETWORKS
 from nncift_core.pipeline import CostEstimate, DataSource, estimate_cost
@@ -65,6 +67,7 @@ def draw_form(context: Context) -> None:
     encoder, network, seed = _draw_more(exact)
     try:
         kept.caption(_budget_words(budget, context.n_train))
+        _refuse_folder(encoder)
         config = RunConfig(
             method=method,
             label_fraction=round(labels / 100, 6),
@@ -186,6 +189,20 @@ def _draw_more(exact: bool) -> tuple[str, str, int]:
             help=_HELP["seed"],
         )
     return encoder, str(network), seed
+
+
+def _refuse_folder(encoder: str) -> None:
+    """A browser may name a model, not a place on the server's disk. Raises: ConfigError."""
+    name = encoder.strip()
+    if name.startswith((".", "~", "/")) or "\\" in name or name.count("/") > 1:
+        folder = True
+    else:
+        folder = bool(name) and Path(name).exists()
+    if folder:
+        raise ConfigError(
+            f"The encoder {name!r} names a folder, which the app does not open.",
+            "Give a model id here, or use the command line with --encoder.",
+        )
 
 
 def _network_words(name: str) -> str:

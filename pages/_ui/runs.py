@@ -91,7 +91,9 @@ def stage_line(job: JobState) -> str:
     if not job.total:
         return "starting"
     parts = [f"{job.done:,} of {job.total:,} {job.unit}"]
-    if job.rate:
+    if job.rate and job.rate < 0.5:
+        parts.append(f"{duration(1 / job.rate)} per {job.unit.removesuffix('s')}")
+    elif job.rate:
         parts.append(f"{number(job.rate)} {job.unit}/s")
     if job.seconds_left is not None:
         parts.append(f"{duration(job.seconds_left)} left")

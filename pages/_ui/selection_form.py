@@ -12,7 +12,7 @@ from pages._ui.errors import user_errors
 from pages._ui.format import counted, percent, plain
 from pages._ui.shell import Context
 
-_SHARE, _COUNT = "Share of the pool", "Number of rows"
+_SHARE, _COUNT = "Share", "Rows"
 
 
 def selection_form(context: Context, *, first: bool) -> None:

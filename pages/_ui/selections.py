@@ -60,13 +60,23 @@ def switcher(names: Mapping[str, str], *, label: str = "Selection") -> str:
 
 def selection_words(record: SelectionRecord) -> str:
     """``First try: FL (target), 543 rows``; not escaped, for fields that show plain text."""
-    title = objective_title(record.objective)
-    return f"{record.name}: {title}, {counted(record.row_count, 'row')}"
+    return named(record.name, record.objective, counted(record.row_count, "row"))
+
+
+def named(name: str, objective: str, size: str) -> str:
+    """Name, objective and size of a selection; one that is called after its objective, once."""
+    title = objective_title(objective)
+    return f"{title}, {size}" if name == title else f"{name}: {title}, {size}"
 
 
 def objective_title(name: str) -> str:
     """An objective's title, or its name where it is not registered (any more)."""
     return OBJECTIVES[name].title if name in OBJECTIVES else name
+
+
+def has_rounds(name: str) -> bool:
+    """Whether an objective shares coverage between picks."""
+    return name not in OBJECTIVES or bool(OBJECTIVES[name].rounds)
 
 
 def budget_words(budget: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
 
@@ -101,3 +102,24 @@ def test_unfinished_run_leads_to_the_run_page(runs: Runs) -> None:
     waiting = runs.add_waiting()
     page = open_page("export", runs.query(waiting))
     assert page.button(key="empty-state-button").label.endswith("Run page")
+
+
+def test_without_a_run_or_a_project_the_way_on_is_shown(runs: Runs) -> None:
+    page = open_page("export", {})
+    assert page.button(key="empty-state-button").label == "Choose a project"
+    runs.workspace.delete_run(runs.predicted)
+    page = open_page("export", {"project": runs.project_id})
+    assert page.button(key="empty-state-button").label == "Set up a run"
+
+
+@pytest.mark.parametrize("ending", ["failed", "cancelled"])
+def test_runs_that_ended_early_lead_to_the_run_page(
+    failed_job: Place, cancelled_job: Place, ending: str
+) -> None:
+    place = failed_job if ending == "failed" else cancelled_job
+    page = open_page("export", place.query)
+    assert f"The run {'was ' if ending == 'cancelled' else ''}{ending}" in every_text(page)
+    assert page.button(key="empty-state-button").label in (
+        "See what happened",
+        "Resume it on the Run page",
+    )

@@ -7,7 +7,17 @@ import math
 
 import pytest
 
-from pages._ui.format import about, ago, duration, file_size, number, percent, plain, shortened
+from pages._ui.format import (
+    about,
+    ago,
+    duration,
+    file_size,
+    in_app,
+    number,
+    percent,
+    plain,
+    shortened,
+)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +116,17 @@ def test_plain(text, escaped) -> None:
 def test_plain_breaks_shortcodes() -> None:
     assert ":smile:" not in plain(":smile:").replace("\\", "")
     assert ":material/home:" not in plain(":material/home:").replace("\\", "")
+
+
+def test_plain_makes_no_links() -> None:
+    assert plain("https://a.b www.c.d e@f.g") == "https:\u2060//a.b www\u2060.c.d e\u2060@f.g"
+
+
+def test_in_app() -> None:
+    hint = "Use a label fraction of 0.1 or more, or --exact; a--b.jsonl, '--label-fraction 1'."
+    assert in_app(hint) == (
+        "Use a label fraction of 0.1 or more, or exact; a--b.jsonl, 'label fraction 1'."
+    )
 
 
 def test_shortened() -> None:

@@ -113,7 +113,7 @@ def test_user_text_is_escaped(open_app, demo_workspace) -> None:
     demo_workspace.workspace.catalog.rename_project(demo_workspace.project.id, name)
     app = open_app()
     card = next(m.value for m in app.markdown if "http" in m.value)
-    assert card == r"**\*a\* \<b\>b\</b\> \[x\]\(http\://y\) \$z\$**"
+    assert card == "**\\*a\\* \\<b\\>b\\</b\\> \\[x\\]\\(http:\u2060//y\\) \\$z\\$**"
 
 
 def test_rename(open_app, demo_workspace) -> None:

@@ -48,6 +48,15 @@ def test_a_budget_that_makes_no_sense(budget, open_app, demo_workspace) -> None:
     assert app.button(key="start").disabled
 
 
+@pytest.mark.parametrize("encoder", ["/etc", "./models/mine", "~/mine", "tests", "a/b/c", "..\\up"])
+def test_an_encoder_that_names_a_folder_is_not_opened(encoder, open_app, demo_workspace) -> None:
+    app = open_app("run", demo_workspace.query)
+    app.text_input(key="encoder").set_value(encoder).run()
+    assert not app.exception
+    assert "names a folder" in app.error[0].value
+    assert app.button(key="start").disabled
+
+
 def test_settings_become_the_run_and_the_command(open_app, demo_workspace, started) -> None:
     app = open_app("run", demo_workspace.query)
     app.slider(key="labels").set_value(20.0).run()

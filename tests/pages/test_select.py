@@ -7,6 +7,7 @@ import pytest
 from nncift_core import jobs
 from nncift_core.errors import DataError
 from nncift_core.pipeline import create_selection, pending_selections
+from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
 from tests.pages.finished import run_jobs_at_once as run_jobs_at_once
@@ -48,7 +49,7 @@ def test_another_selection_is_made_shown_and_switchable(
 ) -> None:
     page = open_page("select", runs.query(runs.predicted))
     page.selectbox(key="objective").set_value(objective)
-    page.segmented_control(key="budget-kind").set_value("Number of rows").run()
+    page.segmented_control(key="budget-kind").set_value("Rows").run()
     page.number_input(key="budget-count").set_value(7)
     page.text_input(key="selection-name").set_value("<b>Seven</b>").run()
     page.button(key="select").click().run()
@@ -58,6 +59,12 @@ def test_another_selection_is_made_shown_and_switchable(
     assert (second.name, second.objective, second.row_count) == ("<b>Seven</b>", objective, 7)
     assert page.query_params["selection"] == second.id
     assert _figure(page, "Rows chosen") == "7"
+    # Scores of single rows share no coverage, so there are no rounds to speak of.
+    labels = [metric.label for metric in page.metric]
+    assert ("Highest score" in labels, "Rounds" in labels) == (
+        objective == "topk",
+        objective != "topk",
+    )
     page.selectbox(key="selection-switcher").set_value(first.id).run()
     assert _figure(page, "Rows chosen") == str(first.row_count)
 
@@ -112,3 +119,24 @@ def test_unfinished_run_leads_to_the_run_page(runs: Runs) -> None:
     waiting = runs.add_waiting()
     page = open_page("select", runs.query(waiting))
     assert page.button(key="empty-state-button").label.endswith("Run page")
+
+
+def test_without_a_run_or_a_project_the_way_on_is_shown(runs: Runs) -> None:
+    page = open_page("select", {})
+    assert page.button(key="empty-state-button").label == "Choose a project"
+    runs.workspace.delete_run(runs.predicted)
+    page = open_page("select", {"project": runs.project_id})
+    assert page.button(key="empty-state-button").label == "Set up a run"
+
+
+@pytest.mark.parametrize("ending", ["failed", "cancelled"])
+def test_runs_that_ended_early_lead_to_the_run_page(
+    failed_job: Place, cancelled_job: Place, ending: str
+) -> None:
+    place = failed_job if ending == "failed" else cancelled_job
+    page = open_page("select", place.query)
+    assert f"The run {'was ' if ending == 'cancelled' else ''}{ending}" in every_text(page)
+    assert page.button(key="empty-state-button").label in (
+        "See what happened",
+        "Resume it on the Run page",
+    )

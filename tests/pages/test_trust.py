@@ -13,7 +13,7 @@ def test_finished_run_opens_with_the_verdict_and_its_numbers(runs: Runs) -> None
     table = runs.workspace.catalog.quadrant_metrics(runs.predicted)
     verdict = next(m.value for m in page.markdown if m.value.startswith("### "))
     assert "reliable" in verdict or "not better than the mean" in verdict
-    assert page.metric[0].label.startswith("Explained of unseen pairs")
+    assert page.metric[0].label.startswith("R²")
     assert table["q4"] is not None
     accuracy, baselines = (element.value for element in page.table)
     assert list(accuracy["Pairs of"]) == [

@@ -102,6 +102,20 @@ def test_a_pool_gets_the_same_bytes_with_any_target_and_in_any_order(
     assert len(b[1]) == 13
 
 
+def test_texts_that_the_cache_happens_to_hold_do_not_change_the_others(
+    tmp_path: Path, recording: Any
+) -> None:
+    pool = texts(30)
+    fresh = embed(BatchSensitive(), pool, tmp_path / "fresh", recording())
+    known = [3, 8, 9, 20, 27]
+    embed(BatchSensitive(), [pool[i] for i in known], tmp_path / "warm", recording())
+    progress = recording()
+    warm = embed(BatchSensitive(), pool, tmp_path / "warm", progress)
+    assert progress.done == {"embed": 25}
+    others = np.setdiff1d(np.arange(30), known)
+    assert warm[others].tobytes() == fresh[others].tobytes()
+
+
 def test_a_text_in_two_groups_is_embedded_once(tmp_path: Path, recording: Any) -> None:
     encoder, progress = FakeEncoder(), recording()
     pool = texts(10)
@@ -120,6 +134,8 @@ def test_a_text_in_two_groups_is_embedded_once(tmp_path: Path, recording: Any) -
         "truncated keys",
         "empty vectors",
         "keys of another length",
+        "fewer vectors than keys",
+        "one long vector",
         "pickled keys",
     ],
 )
@@ -141,6 +157,10 @@ def test_a_damaged_shard_is_embedded_again(tmp_path: Path, recording: Any, damag
         vectors.write_bytes(b"")
     elif damage == "keys of another length":
         np.save(keys, np.load(keys)[:-1])
+    elif damage == "fewer vectors than keys":
+        np.save(vectors, np.load(vectors)[:-1])
+    elif damage == "one long vector":
+        np.save(vectors, np.load(vectors)[:, 0])
     else:
         np.save(keys, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     encoder = FakeEncoder()

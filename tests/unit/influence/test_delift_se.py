@@ -46,9 +46,7 @@ def test_a_pair_does_not_depend_on_the_others(unit_vectors: Callable[..., np.nda
     for start in range(0, 70, 9):
         np.testing.assert_array_equal(source.block(start, start + 9), whole[start : start + 9])
     rows, columns = np.array([60, 3, 3]), np.array([39, 0])
-    np.testing.assert_array_equal(
-        source.subset(rows, columns).block(0, 3), whole[rows][:, columns]
-    )
+    np.testing.assert_array_equal(source.subset(rows, columns).block(0, 3), whole[rows][:, columns])
 
 
 def test_created_by_name(demo_rows: Callable[[int, int], Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nncift_core.errors import Cancelled, ConfigError, DataError
+from nncift_core.errors import Cancelled, ConfigError, DataError, WorkspaceError
 from nncift_core.influence import label as label_module
 from nncift_core.influence.base import MatrixBlocks, PairwiseInfluence
 from nncift_core.influence.label import Labels, label
@@ -122,6 +122,15 @@ def test_missing_quadrants_stay_missing(tmp_path: Path) -> None:
     read = Labels.load(tmp_path / "labels.npy")
     assert list(read.by_role) == ["q1", "q3"]
     assert read.evaluation_pairs == 2
+
+
+def test_a_torn_file_is_one_sentence(tmp_path: Path) -> None:
+    pairs = Pairs(np.array([1, 2]), np.array([0, 0]), np.array([0.5, 1.5], np.float32))
+    path = tmp_path / "labels.npy"
+    Labels({"q1": pairs}).save(path)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(WorkspaceError, match="not a complete array"):
+        Labels.load(path)
 
 
 def test_blocks_of_a_method_are_its_matrix() -> None:

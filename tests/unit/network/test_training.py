@@ -53,7 +53,11 @@ def additive(sides: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Learnable, asymmetric, in units of its own: a strong helper part, a weak helped part."""
     rng = np.random.default_rng(3)
     helpers, helped = sides
-    return 200 + 30 * (helpers @ rng.standard_normal(D))[:, None] + 5 * (helped @ rng.standard_normal(D))
+    return (
+        200
+        + 30 * (helpers @ rng.standard_normal(D))[:, None]
+        + 5 * (helped @ rng.standard_normal(D))
+    )
 
 
 def weights_of(trained: TrainedNetwork) -> dict[str, bytes]:
@@ -268,9 +272,7 @@ def test_damaged_files_are_one_sentence(
         TrainedNetwork.load(path)
 
 
-def test_predicting_pairs_in_chunks(
-    sides: Any, additive: np.ndarray, recording: Any
-) -> None:
+def test_predicting_pairs_in_chunks(sides: Any, additive: np.ndarray, recording: Any) -> None:
     trained = train("paper", *sides, four_blocks(additive), 5, recording())
     pairs = four_blocks(additive)["q4"]
     order = np.random.default_rng(0).permutation(len(pairs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def test_summary_artifacts_and_records(workspace: Any, new_run: Any, recording: 
     for metrics in summary["quadrants"].values():
         assert set(metrics) >= QUADRANT
     # 24 x 12 labelled; 8 reserved of each side; one target row is in the pool, or none.
-    files, spec, roles = opened(workspace, run_id)
+    files, _, roles = opened(workspace, run_id)
     labels = Labels.load(files.labels)
     assert summary["run_id"] == run_id
     assert (summary["n_train"], summary["n_target"]) == (120, 60)
@@ -288,9 +288,7 @@ def test_self_pairs_are_left_out_of_means(
     pipeline.execute(workspace, run_id, SilentProgress())
     files, _, roles = opened(workspace, run_id)
     truth = (vectors(roles.pool) @ vectors(roles.target).T).astype(np.float64)
-    same = np.array(
-        [[a.content_hash == b.content_hash for b in roles.target] for a in roles.pool]
-    )
+    same = np.array([[a.content_hash == b.content_hash for b in roles.target] for a in roles.pool])
     assert same.sum() >= 40
     masked = np.where(same, np.nan, truth)
     np.testing.assert_allclose(load_array(files.row_mean), np.nanmean(masked, 1), atol=1e-6)
@@ -318,8 +316,11 @@ def test_flcg_embeds_the_existing_rows_with_the_others(
     run_id = new_run(workspace, existing=existing, objective="flcg")
     progress = recording()
     outcome = pipeline.execute(workspace, run_id, progress)
-    assert progress.stages[0] == ("embed", len({*demo_lines[0][:120], *demo_lines[0][200:230],
-                                                *demo_lines[1][:60]}), "rows")
+    assert progress.stages[0] == (
+        "embed",
+        len({*demo_lines[0][:120], *demo_lines[0][200:230], *demo_lines[1][:60]}),
+        "rows",
+    )
     assert outcome.summary["selected"] == 36
 
 
@@ -352,7 +353,9 @@ def test_later_selection_from_a_finished_run(workspace: Any, new_run: Any) -> No
     row_mean = load_array(files.row_mean)
     rows = workspace.catalog.selection_rows(selection_id)
     ids = [row.id for row in roles.pool]
-    assert [row.row_id for row in rows] == [ids[i] for i in np.argsort(-row_mean, kind="stable")[:10]]
+    assert [row.row_id for row in rows] == [
+        ids[i] for i in np.argsort(-row_mean, kind="stable")[:10]
+    ]
     with pytest.raises(ConfigError, match="existing set"):
         pipeline.work(
             workspace.selection_dir(
