@@ -135,7 +135,7 @@ def _draw_delete(workspace: Workspace, project: ProjectRecord) -> None:
     typed = st.text_input("Type the project's name to delete it", key="delete-name")
     if st.button("Delete for good", disabled=typed != project.name, key="delete-now"):
         with user_errors():
-            if live_run(workspace, project.id) is not None:
+            if live_run(workspace, workspace.catalog.runs(project.id)) is not None:
                 st.warning("A run of this project is at work. Cancel it first.")
                 return
             freed = workspace.delete_project(project.id)

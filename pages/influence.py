@@ -210,7 +210,9 @@ def _draw_heatmap(
 def _pointer(heatmap: Heatmap) -> bool:
     """Whether the pointer chooses single cells; it draws boxes where they are too many."""
     if not can_be_clicked(heatmap):
-        st.caption("Draw a box to zoom in. At a few rows a side you can click single pairs.")
+        st.caption(
+            "Draw a box to zoom in. Where 50 x 50 rows or fewer remain, you can click single pairs."
+        )
         return False
     click, box = "Click a cell to read its pair", "Draw a box to zoom in"
     chosen = st.segmented_control(

@@ -16,7 +16,7 @@ from pages._ui.jobs import EXACT_STAGES, RUN_STAGES, job_panel
 from pages._ui.navigation import link_to, next_step
 from pages._ui.run_form import draw_form
 from pages._ui.run_list import draw_runs
-from pages._ui.runs import live_run, settings_words
+from pages._ui.runs import settings_words
 from pages._ui.shell import Context, page_setup
 
 
@@ -38,7 +38,7 @@ def main() -> None:
         "Set up another run", icon=":material/add:", key=f"setup-{context.run.run_id}"
     )
     with setup, user_errors():
-        if live_run(context.workspace, context.project.id) is not None:
+        if context.live is not None:
             st.caption("A run is at work; another one waits for its turn.")
         draw_form(context)
     with user_errors():

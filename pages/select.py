@@ -140,8 +140,8 @@ def _labelled_figure(column: Any, record: SelectionRecord) -> None:
         delta=f"{percent(record.meta.get('labelled_share_pool'))} in the pool",
         delta_color="off",
         delta_arrow="off",
-        help="Of the chosen ones: rows whose influence was measured, not just predicted. Much more than in the "
-        "pool would mean that the network underrates the rows it never saw.",
+        help="Of the chosen ones: rows whose influence was measured, not just predicted. Much "
+        "more than in the pool would mean that the network underrates rows it never saw.",
     )
 
 

@@ -22,7 +22,7 @@ _RESUMABLE = ("failed", "cancelled", "interrupted")
 
 def draw_runs(context: Context) -> None:
     """A line per run, the newest first."""
-    runs = context.workspace.catalog.runs(context.project.id)
+    runs = context.runs
     if not runs:
         return
     st.subheader("Runs of this project", anchor=False)

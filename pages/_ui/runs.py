@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 
 from nncift_core import jobs
 from nncift_core.errors import NNCIFTError
@@ -63,13 +64,11 @@ def run_status(workspace: Workspace, run: RunRecord) -> str:
     return run.status
 
 
-def live_run(workspace: Workspace, project_id: str) -> RunRecord | None:
-    """The run of a project that works, else one that waits, else None."""
+def live_run(workspace: Workspace, runs: Iterable[RunRecord]) -> RunRecord | None:
+    """The run that works, else one that waits, else None."""
     waiting = None
-    for run in workspace.catalog.runs(project_id):
+    for run in runs:
         # A killed run keeps the catalog's "running"; a resumed one may still be "failed" there.
-        if run.status == "done":
-            continue
         status = run_status(workspace, run)
         if status == "running":
             return run

@@ -54,6 +54,8 @@ class Context:
         pool: Dataset to choose from, None without a project.
         target: Dataset of the target rows, None for a sample of the pool.
         demo_problem: Why there is no demo project, or empty.
+        runs: The project's runs, the newest first.
+        live: The run of the project that works or waits.
     """
 
     workspace: Workspace
@@ -62,6 +64,8 @@ class Context:
     pool: DatasetRecord | None = None
     target: DatasetRecord | None = None
     demo_problem: str = ""
+    runs: tuple[RunRecord, ...] = ()
+    live: RunRecord | None = None
 
     @property
     def project(self) -> ProjectRecord:
@@ -160,18 +164,9 @@ def _find(opened: Opened) -> Context | None:
     """Project and run by the ids in the URL; None after saying that they do not exist."""
     workspace = opened.workspace
     wanted_project, wanted_run = state.project_id(), state.run_id()
-    run: RunRecord | None = None
-    if wanted_run is not None:
-        try:
-            run = workspace.catalog.run(wanted_run)
-        except ConfigError:
-            state.open_run(None)
-            st.info(
-                f"The run {plain(wanted_run)} is not in this workspace (any more).",
-                icon=":material/info:",
-            )
-    if wanted_project is None and run is not None:
-        wanted_project = run.project_id
+    if wanted_project is None and wanted_run is not None:
+        with contextlib.suppress(ConfigError):
+            wanted_project = workspace.catalog.run(wanted_run).project_id
     if wanted_project is None:
         return Context(workspace, demo_problem=opened.demo_problem)
     try:
@@ -182,10 +177,13 @@ def _find(opened: Opened) -> Context | None:
         if st.button("Choose a project", type="primary", key="empty-state-button"):
             go("home")
         return None
-    if run is not None and run.project_id != project.id:
-        run = None
-    if run is None:
-        run = next(iter(workspace.catalog.runs(project.id)), None)
+    runs = tuple(workspace.catalog.runs(project.id))
+    run = next((run for run in runs if run.run_id == wanted_run), runs[0] if runs else None)
+    if state.RUN in st.query_params and (run is None or run.run_id != wanted_run):
+        st.info(
+            f"The run {plain(str(wanted_run))} is not in this project (any more).",
+            icon=":material/info:",
+        )
     state.open_project(project.id, run.run_id if run else None)
     return Context(
         workspace,
@@ -194,6 +192,8 @@ def _find(opened: Opened) -> Context | None:
         workspace.catalog.dataset(project.pool_id),
         workspace.catalog.dataset(project.target_id) if project.target_id else None,
         opened.demo_problem,
+        runs,
+        live_run(workspace, runs),
     )
 
 
@@ -202,7 +202,7 @@ def _status_line(context: Context) -> None:
     if context.found_project is None:
         st.caption("No project open")
         return
-    live = live_run(context.workspace, context.project.id)
+    live = context.live
     st.fragment(run_every=POLL_SECONDS if live else None)(_draw_status)(
         context, live.run_id if live else None
     )

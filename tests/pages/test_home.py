@@ -63,7 +63,7 @@ def test_a_link_to_a_missing_project_is_answered(open_app, demo_workspace, label
 def test_a_link_to_a_missing_run_shows_the_newest(open_app, running_job, words) -> None:
     query = {"project": running_job.project.id, "run": "20200101-000000-abcdef"}
     app = open_app("home", query)
-    assert "is not in this workspace" in words(app)
+    assert "is not in this project" in words(app)
     assert app.query_params["run"] == running_job.run_id
 
 

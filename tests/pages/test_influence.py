@@ -49,7 +49,7 @@ def test_link_brings_window_order_and_pair_back(runs: Runs) -> None:
     assert page.number_input(key="target-place").value == 5
 
 
-@pytest.mark.parametrize("broken", ["0-0", "9", "900-100", "a-b", "-3"])
+@pytest.mark.parametrize("broken", ["0-0", "900-100", "a-b"])
 def test_broken_links_show_everything(runs: Runs, broken: str) -> None:
     page = open_page("influence", runs.query(runs.predicted, x=broken, y=broken, pair="999-0"))
     assert f"Pool rows 1 to {N_TRAIN}, target rows 1 to {N_TARGET}." in every_text(page)
