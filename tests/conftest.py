@@ -122,6 +122,16 @@ def recording() -> type[RecordingProgress]:
 
 
 @pytest.fixture
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few epochs and resamples, for tests that are about something else."""
+    from nncift_core.network import bootstrap, training
+
+    short = training.TrainingSettings(epochs=3)
+    monkeypatch.setattr(training, "TrainingSettings", lambda: short)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 20)
+
+
+@pytest.fixture
 def unit_vectors() -> Callable[..., np.ndarray]:
     """``unit_vectors(n, d, seed)``: random float32 rows of length 1."""
 

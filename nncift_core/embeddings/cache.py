@@ -23,8 +23,8 @@ from nncift_core.types import FloatArray
 KEY_BYTES = 16
 
 # Texts of one shard: the unit of progress, cancel and resume. A few seconds of work on two
-# cores, and 200,000 rows are still fewer than 1,000 files.
-SHARD_TEXTS = 256
+# cores, and 200,000 rows are still about 3,000 files.
+SHARD_TEXTS = 128
 
 
 def text_key(text: str) -> bytes:

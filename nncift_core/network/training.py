@@ -160,7 +160,7 @@ def train(
     history: list[Mapping[str, float]] = []
 
     def measure(epoch: int) -> None:
-        point = {"epoch": float(epoch)} | {
+        point = {"epoch": epoch} | {
             role: _scaled_error(network, helper_rows, helped_rows, pairs, scale)
             for role, pairs in by_role.items()
         }

@@ -43,9 +43,21 @@ class CostEstimate:
 
 
 def estimate_cost(
-    workspace: Workspace, config: RunConfig, n_train: int, n_target: int
+    workspace: Workspace,
+    config: RunConfig,
+    n_train: int,
+    n_target: int,
+    *,
+    embedded: bool = False,
 ) -> CostEstimate:
     """The cost of a run on ``n_train`` x ``n_target`` rows.
+
+    Args:
+        workspace: Whose finished runs tell the rates.
+        config: The run's settings.
+        n_train: Rows of the pool.
+        n_target: Rows of the target set.
+        embedded: Whether an earlier run embedded these rows with this encoder.
 
     Raises:
         ConfigError: The run would train on fewer than 16 pairs.
@@ -59,7 +71,7 @@ def estimate_cost(
     train_rate = _rate(finished, "train", lambda run: run["labelled_pairs"] * TRAINING_EPOCHS)
     predict_rate = _rate(finished, "predict", lambda run: run["n_train"] * run["n_target"])
     pairs = n_train * n_target
-    rows = n_train + n_target
+    rows = 0 if embedded else n_train + n_target
     seconds = (
         rows / (embed_rate or ROWS_EMBEDDED_PER_SECOND)
         + training * TRAINING_EPOCHS / (train_rate or PAIRS_TRAINED_PER_SECOND)

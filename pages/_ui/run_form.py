@@ -78,7 +78,13 @@ def draw_form(context: Context) -> None:
             seed=int(seed),
             exact=exact,
         )
-        cost = estimate_cost(context.workspace, config, context.n_train, context.n_target)
+        embedded = any(
+            run.result and run.config.get("config", {}).get("encoder") == config.encoder
+            for run in context.runs
+        )
+        cost = estimate_cost(
+            context.workspace, config, context.n_train, context.n_target, embedded=embedded
+        )
     except NNCIFTError as error:
         error_box(error)
         st.button("Start", type="primary", disabled=True, key="start")
@@ -231,9 +237,13 @@ def _draw_cost(cost: CostEstimate) -> None:
     )
     st.markdown(
         f":material/timer: **{about(cost.seconds)}** for {counted(cost.all_pairs, 'pair')}, "
-        f"with up to {counted(cost.rows_to_embed, 'row')} to embed. "
+        f"with {_embed_words(cost.rows_to_embed)}. "
         f"Rates are {source}."
     )
+
+
+def _embed_words(rows: int) -> str:
+    return f"up to {counted(rows, 'row')} to embed" if rows else "all rows embedded before"
 
 
 def _start(context: Context, config: RunConfig) -> None:

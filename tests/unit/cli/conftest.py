@@ -51,6 +51,7 @@ def cli(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fake_encoder: FakeEncoder,
+    short_training: None,
 ) -> Callable[..., Done]:
     monkeypatch.setenv("NNCIFT_WORKSPACE", str(tmp_path / "workspace"))
 

@@ -63,8 +63,10 @@ FILES: dict[str, tuple[str, bytes, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("role", ["train", "target"])
-@pytest.mark.parametrize("name", list(FILES))
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [*((name, "train") for name in FILES), ("empty", "target"), ("all responses null", "target")],
+)
 def test_files(refused: Any, tmp_path: Path, name: str, role: str) -> None:
     file_name, content, words = FILES[name]
     path = tmp_path / "bad" / file_name
@@ -177,8 +179,8 @@ def test_same_name_for_two_outputs(refused: Any, out: Path) -> None:
 
 @pytest.mark.parametrize(
     "victim",
-    ["config.json", "labels.npy", "network.safetensors", "overview.json", "result.json",
-     "subset.jsonl", "subset.manifest.json"],
+    ["config.json", "labels.npy", "network.safetensors", "result.json", "subset.jsonl",
+     "subset.manifest.json"],
 )  # fmt: skip
 def test_disk_full(
     cli: Any, arguments: Any, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -83,7 +83,7 @@ def test_two_processes_on_one_new_workspace(arguments: Any, process: Any, tmp_pa
     assert [run.status for run in catalog.runs()] == ["done", "done"]
 
 
-@pytest.mark.parametrize("kilobytes", [1, 24, 60])
+@pytest.mark.parametrize("kilobytes", [1, 40])
 def test_files_that_may_not_grow(
     repository: Path, arguments: Any, tmp_path: Path, kilobytes: int
 ) -> None:

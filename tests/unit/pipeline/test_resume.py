@@ -14,7 +14,7 @@ from nncift_core import pipeline
 from nncift_core.embeddings import cache
 from nncift_core.errors import Cancelled
 from nncift_core.influence import label as label_module
-from nncift_core.network import bootstrap, training
+from nncift_core.network import training
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.progress import SilentProgress
 from nncift_core.store import Workspace
@@ -26,13 +26,10 @@ ARTIFACTS = [
 
 
 @pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short training and few resamples: these tests run a pipeline some forty times."""
+def small_steps(monkeypatch: pytest.MonkeyPatch, short_training: None) -> None:
+    """These tests run a pipeline some forty times."""
     monkeypatch.setattr(cache, "SHARD_TEXTS", 32)
     monkeypatch.setattr(label_module, "SHARD_PAIRS", 64)
-    short = training.TrainingSettings(epochs=4)
-    monkeypatch.setattr(training, "TrainingSettings", lambda: short)
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 20)
 
 
 @pytest.fixture

@@ -374,6 +374,11 @@ def test_estimate_counts_what_the_run_does(workspace: Any, new_run: Any) -> None
     assert cost.all_pairs == 7200
     assert math.isfinite(cost.seconds)
     assert not cost.measured_here
+    again = pipeline.estimate_cost(
+        workspace, spec.config, len(roles.pool), len(roles.target), embedded=True
+    )
+    assert again.rows_to_embed == 0
+    assert again.seconds < cost.seconds
 
 
 def test_one_project_for_the_same_data_and_a_free_name_for_other_data(
