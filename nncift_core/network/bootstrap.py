@@ -50,9 +50,9 @@ def ranks(values: DoubleArray, weights: DoubleArray | None = None) -> DoubleArra
     _, group = np.unique(values, return_inverse=True)
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    per_group = np.add.reduceat(counts[:, order], starts, axis=1)
+    per_group = np.add.reduceat(np.take(counts, order, axis=1), starts, axis=1)
     middle = np.cumsum(per_group, axis=1) - (per_group - 1) / 2
-    result: DoubleArray = middle[:, group]
+    result: DoubleArray = np.take(middle, group, axis=1)
     return result[0] if weights is None else result
 
 
@@ -92,22 +92,27 @@ def intervals(
     rng = np.random.default_rng(seed)
     row_counts = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), RESAMPLES)
     column_counts = rng.multinomial(n_columns, np.full(n_columns, 1 / n_columns), RESAMPLES)
-    sums = np.column_stack([np.ones(n_pairs), (truth - predicted) ** 2, truth, truth**2])
-    enough_ranks = RESAMPLES if n_pairs <= MANY_PAIRS else RESAMPLES_OF_MANY
+    # Sums over a resample are a product of counts, grid of pairs and counts: one matrix
+    # product instead of a weight for every pair and resample (187,500 pairs: the whole function
+    # in 2 to 3 s of one core instead of 10; what is left is the ranks).
+    rows_of, columns_of = row_counts.astype(np.float64), column_counts.astype(np.float64)
     totals: list[DoubleArray] = []
+    for values in (np.ones(n_pairs), (truth - predicted) ** 2, truth, truth**2):
+        cells = np.bincount(i * n_columns + j, weights=values, minlength=n_rows * n_columns)
+        by_column = rows_of @ cells.reshape(n_rows, n_columns)
+        totals.append((by_column * columns_of).sum(axis=1))
+    enough_ranks = RESAMPLES if n_pairs <= MANY_PAIRS else RESAMPLES_OF_MANY
     rank_values: list[DoubleArray] = [np.empty(0)]
     step = max(1, _CHUNK // n_pairs)
-    for start in range(0, RESAMPLES, step):
-        part = slice(start, start + step)
-        weights = (row_counts[part][:, i] * column_counts[part][:, j]).astype(np.float64)
-        totals.append(weights @ sums)
-        weights = weights[: max(0, enough_ranks - start)]
+    for start in range(0, enough_ranks, step):
+        part = slice(start, min(start + step, enough_ranks))
+        weights = np.take(rows_of[part], i, axis=1) * np.take(columns_of[part], j, axis=1)
         weights = weights[weights.sum(1) > 0]
         if len(weights):
             rank_values.append(
                 correlation(ranks(truth, weights), ranks(predicted, weights), weights)
             )
-    count, squared_error, total, total_squares = np.concatenate(totals).T
+    count, squared_error, total, total_squares = totals
     drawn = count > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         mse = squared_error[drawn] / count[drawn]

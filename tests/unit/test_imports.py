@@ -25,6 +25,11 @@ QUICK = (
     "nncift_core.store",
     "nncift_core.jobs",
     "nncift_core.pipeline",
+    "nncift_core.pipeline.cost",
+    "nncift_core.pipeline.importing",
+    "nncift_core.pipeline.roles",
+    "nncift_core.pipeline.spec",
+    "nncift_core.pipeline.exporting",
     "nncift_core.cli.commands",
     "nncift_core.worker",
 )

@@ -69,7 +69,7 @@ def test_stopped_and_resumed(
 
 def test_two_processes_on_one_new_workspace(arguments: Any, process: Any, tmp_path: Path) -> None:
     outs = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
-    both = [process(*arguments(json=True, output=out), **SLOW) for out in outs]
+    both = [process(*arguments(json=True, output=out)) for out in outs]
     done = [running.communicate(timeout=120) for running in both]
     for running, (_, stderr) in zip(both, done, strict=True):
         assert running.returncode == 0, stderr

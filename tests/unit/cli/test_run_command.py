@@ -15,6 +15,7 @@ import pytest
 
 from nncift_core import __version__
 from nncift_core.cli.options import build_parser
+from nncift_core.datasets import load_files
 from nncift_core.errors import ConfigError
 from nncift_core.store import Workspace
 
@@ -93,6 +94,11 @@ def test_subset_is_raw_lines_of_the_pool_with_a_manifest(
     # 24 labelled and 8 reserved of 120 rows.
     assert selection["labelled_share_of_pool"] == pytest.approx(32 / 120)
     rows = manifest["rows"]
+    # In selection order: line k is the row of rank k.
+    dataset = load_files([tmp_path / "pool.jsonl"])
+    raw_of = {row.id: raw for row, raw in zip(dataset.rows, dataset.raw, strict=True)}
+    assert [raw_of[row["id"]].encode() for row in rows] == chosen
+    assert chosen != sorted(chosen, key=pool.index)
     assert [row["rank"] for row in rows] == list(range(1, 37))
     assert all(row["reason"] and row["gain"] >= 0 and row["round"] >= 1 for row in rows)
     stored = Workspace.open(tmp_path / "workspace").catalog.selections(summary["run_id"])[0]
@@ -208,9 +214,7 @@ def test_exact(cli: Any, arguments: Any, tmp_path: Path) -> None:
     assert summary["labelled_pairs"] == 7200
 
 
-@pytest.mark.parametrize(
-    ("budget", "rows"), [("1", 1), ("1.0", 120), ("0.3", 36), (".3", 36), ("0.001", 1)]
-)
+@pytest.mark.parametrize(("budget", "rows"), [("1", 1), ("1.0", 120), (".3", 36), ("0.001", 1)])
 def test_budgets(cli: Any, arguments: Any, out: Path, budget: str, rows: int) -> None:
     summary = cli(*arguments(json=True, exact=True, label_fraction=None, budget=budget)).summary
     assert summary["selected"] == rows

@@ -54,35 +54,35 @@ def check_same(
     assert stored == {"q1": 288, "q2": 96, "q3": 192, "q4": 64}
 
 
-@pytest.mark.parametrize(
-    ("stage", "after", "left"),
-    [
-        ("embed", 2, ["embed", "label", "train", "predict", "select"]),
-        ("label", 3, ["embed", "label", "train", "predict", "select"]),
-        ("train", 2, ["embed", "train", "predict", "select"]),
-        ("predict", 1, ["embed", "predict", "select"]),
-        ("select", 1, ["embed", "select"]),
-    ],
-)
+STOPS = [
+    ("embed", 2, ["embed", "label", "train", "predict", "select"]),
+    ("label", 3, ["embed", "label", "train", "predict", "select"]),
+    ("train", 2, ["embed", "train", "predict", "select"]),
+    ("predict", 1, ["embed", "predict", "select"]),
+    ("select", 1, ["embed", "select"]),
+]
+"""Where a run is cancelled, after how many steps, and what is left to do."""
+
+
 def test_cancel_in_each_stage(
-    workspace: Any, new_run: Any, recording: Any, untouched: Any, chosen: Any,
-    stage: str, after: int, left: list[str],
-) -> None:  # fmt: skip
-    run_id = new_run(workspace)
-    with pytest.raises(Cancelled):
-        pipeline.execute(workspace, run_id, recording(stage, after))
-    files = RunFiles(workspace.run_dir(run_id))
-    assert not files.result.exists()
-    assert not list(workspace.path.rglob("*.partial"))
-    before = files.seconds()
-    progress = recording()
-    outcome = pipeline.execute(workspace, run_id, progress)
-    assert [name for name, _, _ in progress.stages] == left
-    if stage != "embed":
-        assert progress.stages[0] == ("embed", 0, "rows")
-    check_same(workspace, run_id, untouched, chosen)
-    # Seconds of both attempts count.
-    assert all(outcome.summary["seconds"][name] >= seconds for name, seconds in before.items())
+    workspace: Any, new_run: Any, recording: Any, untouched: Any, chosen: Any
+) -> None:
+    for stage, after, left in STOPS:
+        run_id = new_run(workspace)
+        with pytest.raises(Cancelled):
+            pipeline.execute(workspace, run_id, recording(stage, after))
+        files = RunFiles(workspace.run_dir(run_id))
+        assert not files.result.exists()
+        assert not list(workspace.path.rglob("*.partial"))
+        before = files.seconds()
+        progress = recording()
+        outcome = pipeline.execute(workspace, run_id, progress)
+        assert [name for name, _, _ in progress.stages] == left
+        if stage != "embed":
+            assert progress.stages[0] == ("embed", 0, "rows")
+        check_same(workspace, run_id, untouched, chosen)
+        # Seconds of both attempts count.
+        assert all(outcome.summary["seconds"][name] >= seconds for name, seconds in before.items())
 
 
 class Killed(BaseException):
