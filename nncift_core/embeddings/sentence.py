@@ -24,9 +24,11 @@ from nncift_core.types import FloatArray
 MINILM_NAMES = frozenset({DEFAULT_ENCODER, f"sentence-transformers/{DEFAULT_ENCODER}"})
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-# Texts of one forward pass. EmbeddingCache sorts by length first, so padding is small and the
-# batch only has to fill the cores (measured figures: docs/results.md).
-BATCH_ROWS = 32
+# Texts of one forward pass. Shards are sorted by length, so padding is small and a batch only
+# has to fill the cores; larger ones leave the caches. Measured on 2 cores of a 2.8 GHz Xeon with
+# real instruction rows: 49 rows a second in batches of 8, 48 of 16, 45 of 32, 38 of 128
+# (benchmarks/pipeline.py). Of the fast ones the larger, which is kinder to a GPU.
+BATCH_ROWS = 16
 
 
 class SentenceEncoder:

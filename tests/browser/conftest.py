@@ -17,7 +17,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
     None,
 )
 CHROMIUM_OPTIONS = [
@@ -92,9 +96,7 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 1000}, accept_downloads=True
-    )
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     opened = context.new_page()
     opened.set_default_timeout(60_000)
     yield opened
