@@ -20,7 +20,8 @@ run: $(VENV)/.runtime
 
 ## make test      run all tests
 test: install browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 -m "not browser"
+	$(BIN)/python -m pytest -m browser
 
 ## make check     ruff, mypy, import-linter
 check: install

@@ -11,7 +11,7 @@ from typing import Any
 
 from nncift_core.errors import ConfigError, WorkspaceError
 
-_QUADRANT_KEYS = (
+QUADRANT_KEYS = (
     "mse",
     "r2",
     "spearman",
@@ -52,7 +52,7 @@ def checked_output(text: str | None) -> Path | None:
 def stable_json(summary: Mapping[str, Any]) -> str:
     """A run's summary as the one JSON object of ``--json``."""
     quadrants = {
-        name: row and {key: row[key] for key in _QUADRANT_KEYS}
+        name: row and {key: row[key] for key in QUADRANT_KEYS}
         for name, row in summary["quadrants"].items()
     }
     return json.dumps({**summary, "quadrants": quadrants}, ensure_ascii=False, allow_nan=False)

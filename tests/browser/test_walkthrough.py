@@ -72,9 +72,9 @@ def walk(page, server, tmp_path: Path, pool: list[Path], target: Path) -> list[s
     page.wait_for_function("before => !document.body.innerText.includes(before)", arg=before)
     assert re.search(r"x=\d+-\d+&y=\d+-\d+", page.url), "the window is in the link"
     page.get_by_role("link", name="Select").first.click()
-    page.get_by_text("Number of rows").first.wait_for()
-    page.get_by_text("Share of the pool").first.wait_for()
     slider = page.get_by_role("slider").first
+    slider.wait_for()
+    settled(page)
     slider.focus()
     for _ in range(20):
         page.keyboard.press("ArrowLeft")

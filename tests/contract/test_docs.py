@@ -118,14 +118,14 @@ def test_what_the_readme_calls_available_is_registered():
 
 
 def test_the_json_keys_are_documented():
-    from nncift_core.cli.commands import _QUADRANT_KEYS
+    from nncift_core.cli.output import QUADRANT_KEYS
     from nncift_core.pipeline.artifacts import STAGES
 
     section = COMMAND_LINE.split("### JSON output")[1].split("###")[0]
     rows = dict(re.findall(r"^\| `(seconds|quadrants)` \|(.*)\|$", section, re.MULTILINE))
     assert set(re.findall(r"`(\w+)`", rows["seconds"])) == set(STAGES)
     named = set(re.findall(r"`(\w+)`", rows["quadrants"])) - {"null", "q1", "q4"}
-    assert named == set(_QUADRANT_KEYS)
+    assert named == set(QUADRANT_KEYS)
 
 
 def anchor(heading):
