@@ -2,8 +2,8 @@
 
 The C++ compiler is called directly rather than through ``torch.compile``: half the time a pair
 (2.7 ns against 5.2), half a second of compiling instead of 18, and no compilation for new shapes
-or another number of hidden units (benchmarks/predict.py). Without a compiler, or where it fails for any
-reason, ``load`` says why instead of raising. Knows nothing of networks or influence.
+or another number of hidden units (benchmarks/predict.py). Without a compiler, or where it fails
+for any reason, ``load`` says why instead of raising. Knows nothing of networks or influence.
 """
 
 from __future__ import annotations
