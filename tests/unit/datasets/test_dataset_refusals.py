@@ -32,7 +32,7 @@ def refusal(path: Path, **options) -> NNCIFTError:
         ("rows.jsonl", b"", "rows.jsonl is empty."),
         ("rows.jsonl", b" \n\r\n", "rows.jsonl is empty."),
         ("rows.jsonl", b"\xef\xbb\xbf", "rows.jsonl is empty."),
-        ("rows.jsonl.gz", gzip.compress(b""), "rows.jsonl.gz is empty."),
+        ("rows.jsonl.gz", gzip.compress(b"", mtime=0), "rows.jsonl.gz is empty."),
         ("rows.json", b"[]", "rows.json holds no rows."),
         ("rows.json", b"{}", "column was found in rows.json, which has no columns."),
         ("rows.jsonl", ROWS.encode().splitlines()[0], "rows.jsonl holds one row only."),
@@ -46,7 +46,11 @@ def refusal(path: Path, **options) -> NNCIFTError:
         ("rows.xlsx", b"PK\x03\x04", "rows.xlsx is a ZIP archive or an Excel workbook"),
         ("rows.jsonl.zst", b"\x28\xb5\x2f\xfdxx", "is compressed with Zstandard"),
         ("rows.txt", b"just one paragraph", "The format of rows.txt is not known."),
-        ("rows.jsonl.gz", gzip.compress(ROWS.encode())[:-9], "is cut off: its gzip data ends"),
+        (
+            "rows.jsonl.gz",
+            gzip.compress(ROWS.encode(), mtime=0)[:-9],
+            "is cut off: its gzip data ends",
+        ),
         ("rows.jsonl.gz", b"\x1f\x8b" + b"x" * 60, "rows.jsonl.gz is not valid gzip"),
         ("rows.jsonl", b"oops\nno\n", "has 0 accepted rows of 2 (2 broken JSON); at least 2 are"),
     ],
@@ -79,7 +83,7 @@ def test_text_in_another_encoding_is_not_called_binary(tmp_path: Path) -> None:
 def test_the_command_that_converts_works(tmp_path: Path, encoding: str, compressed: bool) -> None:
     path = tmp_path / ("my rows.jsonl.gz" if compressed else "my rows.jsonl")
     data = ROWS.encode(encoding)
-    path.write_bytes(gzip.compress(data) if compressed else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if compressed else data)
     command = refusal(path).hint.removeprefix("Convert it: ").removesuffix(".")
     subprocess.run(command, shell=True, cwd=tmp_path, check=True)
     assert len(load_files([tmp_path / "my rows.utf8.jsonl"])) == 2
@@ -134,7 +138,7 @@ def test_nothing_mapped_lists_the_columns(tmp_path: Path) -> None:
 
 def test_a_small_gzip_of_much_data_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
-    path.write_bytes(gzip.compress(ROWS.encode() * 10_000))
+    path.write_bytes(gzip.compress(ROWS.encode() * 10_000, mtime=0))
     error = refusal(path, limits=Limits(file_bytes=100_000))
     assert "holds more than 100,000 bytes" in error.message
 
