@@ -13,14 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nncift_core.errors import WorkspaceError
 from nncift_core.progress import Progress, SilentProgress
-from nncift_core.types import FloatArray, IndexArray
+from nncift_core.types import FloatArray, IndexArray, InfluenceSource
 
 BLOCK_BYTES = 8 * 2**20
 """Bytes of one block: a reducer's fixed cost per block does not show, and a block with the
@@ -29,21 +29,6 @@ float64 and int64 copies that reducers make of it stays far below 256 MB."""
 
 HISTOGRAM_CHUNK = 32_768
 """Values counted at a time: their float64 and int64 copies stay in the second-level cache."""
-
-
-class InfluenceSource(Protocol):
-    """A matrix ``(n_train, n_target)`` that comes by blocks, higher is more helpful."""
-
-    @property
-    def n_train(self) -> int:
-        """Rows: the training pool."""
-
-    @property
-    def n_target(self) -> int:
-        """Columns: the target set."""
-
-    def block(self, start: int, stop: int) -> FloatArray:
-        """Rows ``start`` to ``stop``: ``(stop - start, n_target)`` float32."""
 
 
 class Reducer(ABC):
