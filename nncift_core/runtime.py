@@ -1,4 +1,4 @@
-"""What this process runs on: versions, memory in use, a C++ compiler or none.
+"""What this process runs on: versions of everything that results depend on.
 
 Imports nothing heavy, so that help texts and pages stay quick.
 """
@@ -6,11 +6,7 @@ Imports nothing heavy, so that help texts and pages stay quick.
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
-import resource
-import shutil
-import sys
 
 REPORTED_PACKAGES = (
     "torch",
@@ -41,14 +37,3 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def peak_memory_mb() -> float:
-    """The largest resident memory of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1024 if sys.platform != "darwin" else peak / 1024**2
-
-
-def has_cpp_compiler() -> bool:
-    """Whether a C++ compiler that torch.compile can call is on the path."""
-    return any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
