@@ -9,13 +9,18 @@ import ast
 import functools
 import inspect
 import itertools
+import math
 import textwrap
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from nncift_core.errors import ConfigError
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+DEFAULT_MODEL = "demo"
+"""The small language model that comes with this project."""
 
 MOST_DIGITS = 18
 """Digits of a row count that are read."""
@@ -84,6 +89,116 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True)
+class LanguageModelConfig:
+    """Which language model labels the rows, and how it runs."""
+
+    model: str = DEFAULT_MODEL
+    """Language model: demo (bundled, small), a Hugging Face id, or a folder."""
+
+    adapter: str = ""
+    """LoRA adapter on top of the model: a Hugging Face id or a folder; empty means none."""
+
+    device: str = "auto"
+    """Where the model runs: auto, cpu, cuda, cuda:1 or mps. auto takes a GPU where there is one."""
+
+    dtype: str = "auto"
+    """Number format: auto, float32, bfloat16 or float16. auto is float32 on a CPU."""
+
+    quantization: str = "none"
+    """Smaller weights through bitsandbytes: none, nf4 (4 bit) or int8."""
+
+    attention: str = "auto"
+    """Attention kernel: auto, sdpa, flash_attention_2 or eager."""
+
+    template: str = "auto"
+    """Prompt template: auto (the model's chat template where it has one), chat or plain."""
+
+    context: int = 0
+    """Most tokens of a prompt with its response; 0 means what the model can read."""
+
+    memory_mb: int = 1024
+    """Memory in MB that scoring may use for one pass, besides the model's weights."""
+
+    trust_remote_code: bool = False
+    """Run Python code that a model brings along. Only for models whose authors you trust."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check_choice(self, "dtype", ("auto", "float32", "bfloat16", "float16"))
+        _check_choice(self, "quantization", ("none", "nf4", "int8"))
+        _check_choice(self, "attention", ("auto", "sdpa", "flash_attention_2", "eager"))
+        _check_choice(self, "template", ("auto", "chat", "plain"))
+        _check_least(self, "context", 0)
+        _check_least(self, "memory_mb", 64)
+
+
+@dataclass(frozen=True)
+class LessConfig:
+    """The LoRA warm-up and the gradient features of LESS."""
+
+    warmup_share: float = 0.05
+    """Share of the pool that the adapter is warmed up on (at least 64 rows, or all)."""
+
+    epochs: int = 4
+    """Passes over the warm-up rows; each ends with a checkpoint."""
+
+    learning_rate: float = 2e-5
+    """Highest learning rate of the warm-up, decayed to 0 in a line."""
+
+    batch_rows: int = 8
+    """Rows of one warm-up step."""
+
+    rank: int = 128
+    """Rank of the LoRA matrices."""
+
+    alpha: float = 512.0
+    """LoRA scaling: the update is multiplied by alpha / rank."""
+
+    dropout: float = 0.1
+    """Share of the adapter's inputs that is dropped during the warm-up."""
+
+    modules: str = "auto"
+    """Layers that get an adapter, separated by commas; auto means the attention projections."""
+
+    dimensions: int = 8192
+    """Dimensions that gradients are projected to."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        if not 0 < self.warmup_share <= 1:
+            raise ConfigError(
+                f"Warm-up share {self.warmup_share} is outside 0 to 1.",
+                "Give a share above 0 and at most 1, such as 0.05.",
+            )
+        if not 0 < self.learning_rate < 1:
+            raise ConfigError(f"Learning rate {self.learning_rate} is outside 0 to 1.", "Try 2e-5.")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"Dropout {self.dropout} is outside 0 to 1.", "Try 0.1.")
+        for name in ("epochs", "batch_rows", "rank"):
+            _check_least(self, name, 1)
+        _check_least(self, "dimensions", 64)
+
+
+@dataclass(frozen=True)
+class SelectITConfig:
+    """How SelectIT turns ratings into one score."""
+
+    alpha: float = 0.2
+    """How much disagreement of the rating prompts lowers a score."""
+
+    variant: str = "paper"
+    """paper, or code: the published code applies one more softmax to the probabilities."""
+
+    more_models: str = ""
+    """Further models that rate too, separated by commas; weighted by their parameters."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check_choice(self, "variant", ("paper", "code"))
+        _check_least(self, "alpha", 0)
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything besides the data that decides a run's result."""
 
@@ -111,16 +226,17 @@ class RunConfig:
     exact: bool = False
     """True influence for every pair instead of predictions: the original influence function."""
 
+    lm: LanguageModelConfig = field(default_factory=LanguageModelConfig)
+    """The language model, for methods that use one."""
+
+    less: LessConfig = field(default_factory=LessConfig)
+    """Settings of method less."""
+
+    selectit: SelectITConfig = field(default_factory=SelectITConfig)
+    """Settings of method selectit."""
+
     def __post_init__(self) -> None:
-        # A config.json that was edited by hand can hold anything.
-        for setting in fields(self):
-            value, kinds = getattr(self, setting.name), _KINDS[str(setting.type)]
-            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                raise ConfigError(
-                    f"The setting {setting.name} is {value!r}, which is not of type "
-                    f"{setting.type}.",
-                    f"Its default is {setting.default!r}.",
-                )
+        _check_types(self)
         Budget(self.budget)
         if not 0 < self.label_fraction <= 1:
             raise ConfigError(
@@ -131,6 +247,65 @@ class RunConfig:
             raise ConfigError(
                 f"Seed {self.seed} is outside 0 to 4294967295.", "Give a small whole number."
             )
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RunConfig:
+        """The settings that ``dataclasses.asdict`` turned into JSON types.
+
+        Groups and settings that are missing have their defaults.
+
+        Raises:
+            ConfigError: A setting is unknown or of a wrong type.
+        """
+        groups = {"lm": LanguageModelConfig, "less": LessConfig, "selectit": SelectITConfig}
+        values: dict[str, Any] = dict(content)
+        _check_known(cls, values, "")
+        for name, group in groups.items():
+            part = values.get(name, {})
+            if not isinstance(part, Mapping):
+                raise ConfigError(f"The settings {name!r} are {part!r}, not a group of settings.")
+            _check_known(group, part, f"{name}.")
+            values[name] = group(**part)
+        return cls(**values)
+
+
+def _check_known(config_class: type, values: Mapping[str, Any], prefix: str) -> None:
+    unknown = sorted(set(values) - {setting.name for setting in fields(config_class)})
+    if unknown:
+        raise ConfigError(
+            f"The setting {prefix + unknown[0]!r} is unknown.",
+            "It was written by another version of this software.",
+        )
+
+
+def _check_types(config: Any) -> None:
+    """A config.json that was edited by hand can hold anything. Raises: ConfigError."""
+    for setting in fields(config):
+        value = getattr(config, setting.name)
+        if is_dataclass(value):
+            continue
+        kinds = _KINDS.get(str(setting.type), ())
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise ConfigError(
+                f"The setting {setting.name} is {value!r}, which is not of type {setting.type}.",
+                f"Its default is {setting.default!r}.",
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"The setting {setting.name} is {value}.", "Give a number.")
+
+
+def _check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(config, name)
+    if value not in choices:
+        raise ConfigError(
+            f"The setting {name} is {value!r}.", f"Choose one of: {', '.join(choices)}."
+        )
+
+
+def _check_least(config: Any, name: str, least: float) -> None:
+    value = getattr(config, name)
+    if value < least:
+        raise ConfigError(f"The setting {name} is {value}.", f"Give {least} or more.")
 
 
 @functools.cache

@@ -6,6 +6,7 @@ The tree:
     ├── DataError                a file or its rows cannot be used
     ├── ConfigError              an option or a combination of options cannot be used
     ├── EncoderError             an embedding model is missing or cannot be loaded
+    ├── ModelError               a language model is missing or cannot be used
     ├── WorkspaceError           the workspace cannot be read or written
     └── Cancelled                the user stopped the work; what was done is kept
 
@@ -45,6 +46,10 @@ class ConfigError(NNCIFTError):
 
 class EncoderError(NNCIFTError):
     """An embedding model is missing or cannot be loaded."""
+
+
+class ModelError(NNCIFTError):
+    """A language model is missing, cannot be loaded or cannot do what is asked of it."""
 
 
 class WorkspaceError(NNCIFTError):

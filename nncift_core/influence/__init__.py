@@ -34,6 +34,39 @@ METHODS = Registry(
         default_objective="fl",
         cost="seconds: one embedding a row",
     ),
+    MethodEntry(
+        "delift",
+        "nncift_core.influence.delift:Delift",
+        "DELIFT",
+        "How much a training row helps as an in-context example: it brings the model closer to "
+        "the target row's response.",
+        "Agarwal et al., DELIFT, ICLR 2025",
+        frozenset({"pairwise", "language-model", "uses-chat-template"}),
+        default_objective="fl",
+        cost="hours: one forward pass of the model a pair",
+    ),
+    MethodEntry(
+        "less",
+        "nncift_core.influence.less:Less",
+        "LESS",
+        "How much a tuning step on a training row lowers the loss on a target row, from gradients "
+        "of LoRA weights.",
+        "Xia et al., LESS, ICML 2024",
+        frozenset({"pairwise", "language-model", "gradients", "uses-chat-template"}),
+        default_objective="topk",
+        cost="minutes to hours: one gradient a row and checkpoint",
+    ),
+    MethodEntry(
+        "selectit",
+        "nncift_core.influence.selectit:SelectIT",
+        "SelectIT",
+        "How good the model itself rates a training row, over five rating prompts; needs no "
+        "target set.",
+        "Liu et al., SelectIT, NeurIPS 2024",
+        frozenset({"pointwise", "language-model", "uses-chat-template"}),
+        default_objective="topk",
+        cost="minutes: five short forward passes a row",
+    ),
 )
 
 

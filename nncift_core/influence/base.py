@@ -5,11 +5,39 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 
+from nncift_core.influence.shards import Shards
 from nncift_core.types import FloatArray, IndexArray, InfluenceSource, Row
+
+Rows = Sequence[Row]
 
 
 class PairwiseInfluence(abc.ABC):
-    """Influence of one row on another, computed truly, pair by pair or faster."""
+    """Influence of one row on another, computed truly, pair by pair or faster.
+
+    Attributes:
+        identity: Changes with everything besides the rows that values depend on: method,
+            settings, model. Part of the names of shards.
+        unit: What the cost is counted in: ``pairs`` or ``gradients``.
+    """
+
+    identity: str = ""
+    unit: str = "pairs"
+
+    def planned_units(self, blocks: Sequence[tuple[Rows, Rows]]) -> int:
+        """The units of work that the pairs of these (helpers, helped) blocks cost."""
+        return sum(len(helpers) * len(helped) for helpers, helped in blocks)
+
+    def prepare(self, blocks: Sequence[tuple[Rows, Rows]], shards: Shards) -> None:
+        """Compute what is needed once a row, before the pairs of these blocks.
+
+        Raises:
+            Cancelled: Between shards.
+        """
+        del blocks, shards
+
+    def shard_rows(self, n_helped: int) -> int:
+        """Helpers of one shard of a block with ``n_helped`` columns."""
+        return max(1, 65_536 // max(1, n_helped))
 
     @abc.abstractmethod
     def matrix(self, helpers: Sequence[Row], helped: Sequence[Row]) -> FloatArray:
@@ -21,6 +49,33 @@ class PairwiseInfluence(abc.ABC):
     def source(self, helpers: Sequence[Row], helped: Sequence[Row]) -> InfluenceSource:
         """The same values, a block of helpers at a time."""
         return MatrixBlocks(self, helpers, helped)
+
+
+class PointwiseInfluence(abc.ABC):
+    """The worth of a single row, whatever the target.
+
+    Attributes:
+        identity: As for pairwise influence.
+        unit: What the cost is counted in.
+    """
+
+    identity: str = ""
+    unit: str = "rows"
+
+    @abc.abstractmethod
+    def scores(self, rows: Sequence[Row]) -> FloatArray:
+        """True scores, ``(len(rows),)`` float32, higher is better.
+
+        The score of a row does not depend on which other rows are scored with it.
+        """
+
+    def planned_units(self, n_rows: int) -> int:
+        """The units of work that so many rows cost."""
+        return n_rows
+
+    def shard_rows(self) -> int:
+        """Rows of one shard."""
+        return 16
 
 
 class MatrixBlocks:

@@ -1,0 +1,206 @@
+"""How rows become the tokens a language model reads: templates, segments, closing tokens.
+
+A prompt is cut into segments at the borders of the rows' texts, and each segment is turned into
+tokens on its own. So an example's tokens are the same whatever query follows it, and a prefix
+that was encoded once plus the rest is exactly what a whole prompt gives. Row texts never become
+control tokens, whatever they spell. Knows nothing of models, scores or batches.
+
+Prompts with an in-context example follow Agarwal et al., "DELIFT", ICLR 2025, in our words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from nncift_core.errors import ModelError
+
+Template = Literal["auto", "chat", "plain"]
+TEMPLATES: tuple[Template, ...] = ("auto", "chat", "plain")
+
+ANSWER = "Answer the prompt."
+FOLLOW = "Answer the last prompt in the way of the example."
+
+_EXAMPLE = ("\n\nPrompt:\n", "\n\nResponse:\n")
+_QUERY = "\n\nPrompt:\n"
+_PLAIN_END = "\n\nResponse:\n"
+
+# Stand for a text while the chat template is rendered; letters and digits no template changes.
+_CONTENT_MARK = "content1f0e3dad99908345f7439f8ffabdffc4"
+_ANSWER_MARK = "answer98f13708210194c475687be6106a3b84"
+
+
+class Segment(NamedTuple):
+    """Tokens of one part of a prompt.
+
+    Attributes:
+        kind: ``template``, ``prompt`` (of an example or the query) or ``response``.
+        ids: Its tokens.
+    """
+
+    kind: str
+    ids: list[int]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around a user's message: before it, between it and the answer, after that.
+
+    Attributes:
+        name: ``chat`` or ``plain``.
+        start: Text before the message.
+        turn: Text from the end of the message to the start of the answer.
+        begin_ids: Control tokens before everything, such as a begin-of-text token.
+        close_id: The token that ends an answer.
+    """
+
+    name: str
+    start: str
+    turn: str
+    begin_ids: tuple[int, ...]
+    close_id: int
+
+
+class Prompter:
+    """Turns rows into tokens for one tokenizer.
+
+    Args:
+        tokenizer: A fast Hugging Face tokenizer.
+        template: ``chat`` uses the tokenizer's chat template, ``plain`` a template of this
+            project, ``auto`` the first where there is one.
+
+    Raises:
+        ModelError: ``chat`` is asked for and there is none, or it leaves the message out, or
+            the tokenizer knows no token that ends an answer.
+    """
+
+    def __init__(self, tokenizer: Any, template: Template = "auto") -> None:
+        self.tokenizer = tokenizer
+        chat = getattr(tokenizer, "chat_template", None)
+        if template == "chat" and not chat:
+            raise ModelError(
+                f"The tokenizer of {tokenizer.name_or_path!r} has no chat template.",
+                "Use the template 'plain', or an instruction-tuned model.",
+            )
+        wants_chat = template == "chat" or (template == "auto" and bool(chat))
+        self.frame = _chat_frame(tokenizer) if wants_chat else _plain_frame(tokenizer)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the templates and the tokenizer's reading of them; 16 hex digits."""
+        read = [self.text_ids(text) for text in (ANSWER, FOLLOW, *_EXAMPLE, _QUERY)]
+        parts = [self.frame.start, self.frame.turn, self.frame.begin_ids, self.frame.close_id, read]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def text_ids(self, text: str) -> list[int]:
+        """Tokens of a row's text: control tokens that it spells stay plain text."""
+        ids: list[int] = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, verbose=False
+        )["input_ids"]
+        return ids
+
+    def _template_ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
+    def example_prefix(self, examples: Sequence[tuple[str, str]]) -> list[Segment]:
+        """Everything before the query: the instruction and, in order, (prompt, response) pairs.
+
+        Without examples it is the instruction to answer.
+        """
+        instruction = FOLLOW if examples else ANSWER
+        segments = [self._opening(self.frame.start + instruction)]
+        for prompt, response in examples:
+            segments += [
+                Segment("template", self._template_ids(_EXAMPLE[0])),
+                Segment("prompt", self.text_ids(prompt)),
+                Segment("template", self._template_ids(_EXAMPLE[1])),
+                Segment("response", self.text_ids(response)),
+            ]
+        return segments
+
+    def query(self, prompt: str) -> list[Segment]:
+        """What follows a prefix: the query and whatever asks for the answer."""
+        return [
+            Segment("template", self._template_ids(_QUERY)),
+            Segment("prompt", self.text_ids(prompt)),
+            Segment("template", self._template_ids(self.frame.turn)),
+        ]
+
+    def message(self, parts: Sequence[str | tuple[str]]) -> list[Segment]:
+        """One message of our words and of row texts, up to where the answer starts.
+
+        Args:
+            parts: Strings are ours; a string in a tuple is a row's text.
+        """
+        segments = [self._opening(self.frame.start)]
+        for part in parts:
+            if isinstance(part, tuple):
+                segments.append(Segment("prompt", self.text_ids(part[0])))
+            else:
+                segments.append(Segment("template", self._template_ids(part)))
+        segments.append(Segment("template", self._template_ids(self.frame.turn)))
+        return [segment for segment in segments if segment.ids]
+
+    def response(self, text: str) -> list[int]:
+        """Tokens of an answer with its closing token."""
+        return [*self.text_ids(text), self.frame.close_id]
+
+    def _opening(self, text: str) -> Segment:
+        return Segment("template", [*self.frame.begin_ids, *self._template_ids(text)])
+
+
+def flatten(segments: Sequence[Segment]) -> list[int]:
+    """The tokens of all segments in order."""
+    return [token for segment in segments for token in segment.ids]
+
+
+def _plain_frame(tokenizer: Any) -> Frame:
+    close = tokenizer.eos_token_id
+    if close is None:
+        raise ModelError(
+            f"The tokenizer of {tokenizer.name_or_path!r} has no end-of-text token.",
+            "Use a model whose tokenizer defines one.",
+        )
+    # Only tokenizers that put a begin token before plain text were trained with one there.
+    read = tokenizer("a", verbose=False)["input_ids"]
+    begins = tokenizer.bos_token_id is not None and read[:1] == [tokenizer.bos_token_id]
+    begin = (int(tokenizer.bos_token_id),) if begins else ()
+    return Frame("plain", "", _PLAIN_END, begin, int(close))
+
+
+def _chat_frame(tokenizer: Any) -> Frame:
+    messages = [{"role": "user", "content": _CONTENT_MARK}]
+    asked = _rendered(tokenizer, messages, ask=True)
+    answered = _rendered(
+        tokenizer, [*messages, {"role": "assistant", "content": _ANSWER_MARK}], ask=False
+    )
+    if asked.count(_CONTENT_MARK) != 1 or answered.count(_ANSWER_MARK) != 1:
+        raise ModelError(
+            f"The chat template of {tokenizer.name_or_path!r} does not show a message as it is.",
+            "Use the template 'plain'.",
+        )
+    start, turn = asked.split(_CONTENT_MARK)
+    after = answered.split(_ANSWER_MARK)[1]
+    closing = tokenizer(after, add_special_tokens=False, verbose=False)["input_ids"]
+    close = closing[0] if closing else tokenizer.eos_token_id
+    if close is None:
+        raise ModelError(
+            f"The chat template of {tokenizer.name_or_path!r} does not end an answer.",
+            "Use the template 'plain'.",
+        )
+    return Frame("chat", start, turn, (), int(close))
+
+
+def _rendered(tokenizer: Any, messages: list[dict[str, str]], *, ask: bool) -> str:
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
+    except Exception as error:  # Templates raise whatever their authors chose.
+        raise ModelError(
+            f"The chat template of {tokenizer.name_or_path!r} cannot be rendered: {error}",
+            "Use the template 'plain'.",
+        ) from error
+    return str(text)
