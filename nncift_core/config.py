@@ -261,7 +261,7 @@ class RunConfig:
         values: dict[str, Any] = dict(content)
         _check_known(cls, values, "")
         for name, group in groups.items():
-            part = values.get(name, {})
+            part = values.get(name) or {}
             if not isinstance(part, Mapping):
                 raise ConfigError(f"The settings {name!r} are {part!r}, not a group of settings.")
             _check_known(group, part, f"{name}.")

@@ -1,4 +1,4 @@
-"""Influence: which rows help which targets? The heatmap, its windows, one pair, the extremes."""
+"""Influence: which rows help which targets? The heatmap and one pair, or the scores of rows."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from pages._ui.charts_heatmap import (
     heatmap_chart,
 )
 from pages._ui.errors import user_errors
-from pages._ui.format import counted, number, shortened
+from pages._ui.format import counted, number
 from pages._ui.navigation import next_step
 from pages._ui.pair import choose_places, pair_panel, place_of
-from pages._ui.shell import page_setup
+from pages._ui.row_tables import draw_extremes
+from pages._ui.scores import draw_scores
+from pages._ui.shell import Context, page_setup
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.view import Aggregate, Heatmap, Order, RunView
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 ORDERS = {"input": "as in the files", "influence": "most helpful first", "subtask": "by subtask"}
 TARGET_ORDERS = ORDERS | {"influence": "most helped first"}
 AGGREGATES = {"mean": "mean of its pairs", "strongest": "strongest pair"}
-EXTREMES = 10
 
 
 def main() -> None:
@@ -40,22 +41,30 @@ def main() -> None:
     with user_errors(stop=True):
         view = open_run(context.workspace.path, context.run.run_id, context.workspace)
         st.markdown(_summary(view))
-        pool_order, target_order, aggregate = _controls(view)
-        window = places.read(len(view.roles.pool), len(view.roles.target))
-        heatmap = cached_heatmap(
-            context.workspace.path,
-            context.run.run_id,
-            window,
-            pool_order,
-            target_order,
-            aggregate,
-            view,
-        )
-        _draw_heatmap(view, heatmap, window, pool_order, target_order, aggregate)
-        pair_panel(view, pool_order, target_order)
-        _extremes(view)
+        if view.pointwise:
+            draw_scores(view)
+        else:
+            _draw_pairs(context, view)
+        draw_extremes(view)
         st.divider()
         next_step("select", "Choose what to keep")
+
+
+def _draw_pairs(context: Context, view: RunView) -> None:
+    """The heatmap with its controls, and one pair of it."""
+    pool_order, target_order, aggregate = _controls(view)
+    window = places.read(len(view.roles.pool), len(view.roles.target))
+    heatmap = cached_heatmap(
+        context.workspace.path,
+        context.run.run_id,
+        window,
+        pool_order,
+        target_order,
+        aggregate,
+        view,
+    )
+    _draw_heatmap(view, heatmap, window, pool_order, target_order, aggregate)
+    pair_panel(view, pool_order, target_order)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the run ...")
@@ -88,6 +97,13 @@ def cached_heatmap(
 
 def _summary(view: RunView) -> str:
     overview = view.overview
+    if view.pointwise:
+        kind = "The exact score" if view.spec.config.exact else "The estimated score"
+        return (
+            f"{kind} of {counted(len(view.roles.pool), 'pool row')} reaches from "
+            f"**{number(overview['lowest'])}** to **{number(overview['highest'])}**; higher is "
+            "better. It is the row's own, whatever the target."
+        )
     kind = "The exact influence" if view.spec.config.exact else "The estimated influence"
     return (
         f"{kind} of {counted(len(view.roles.pool), 'pool row')} on "
@@ -268,30 +284,6 @@ def _color_words(heatmap: Heatmap) -> str:
     )
     clipped = " The few most extreme cells share the end colors." if colors.clipped else ""
     return f"{scale}{clipped} Where a pair was labelled, its true value is drawn."
-
-
-def _extremes(view: RunView) -> None:
-    st.subheader("Rows that help most and least, on average over all targets", anchor=False)
-    highest, lowest = view.extremes("pool", EXTREMES)
-    tabs = st.tabs(["Most helpful", "Least helpful"])
-    for tab, positions, words in (
-        (tabs[0], highest, "most"),
-        (tabs[1], lowest, "least"),
-    ):
-        rows = [view.roles.pool[int(i)] for i in positions]
-        tab.dataframe(
-            {
-                "Mean influence": [number(float(view.row_mean[i])) for i in positions],
-                "Prompt": [shortened(row.prompt, 300) for row in rows],
-                "Response": [shortened(row.response, 300) for row in rows],
-                "Subtask": [row.subtask or "" for row in rows],
-                "Row id": [row.id for row in rows],
-            },
-            hide_index=True,
-            height=390,
-            key=f"extremes-{words}",
-            alt=f"The {len(rows)} rows that help {words}",
-        )
 
 
 main()

@@ -12,11 +12,12 @@ from nncift_core.jobs import JobState
 from pages._ui.command import replay_command
 from pages._ui.errors import user_errors
 from pages._ui.format import count, duration, number
-from pages._ui.jobs import EXACT_STAGES, RUN_STAGES, job_panel
+from pages._ui.jobs import job_panel
 from pages._ui.navigation import link_to, next_step
+from pages._ui.quadrants import Kind, epoch_words, kind_of
 from pages._ui.run_form import draw_form
 from pages._ui.run_list import draw_runs
-from pages._ui.runs import settings_words
+from pages._ui.runs import is_pointwise, settings_words, stages_of
 from pages._ui.shell import Context, page_setup
 
 
@@ -49,13 +50,12 @@ def _draw_run(context: Context) -> None:
     run = context.run
     config: Mapping[str, Any] = run.config.get("config", {})
     st.subheader(settings_words(run), anchor=False)
-    stages = EXACT_STAGES if config.get("exact") else RUN_STAGES
     result = run.result if run.status == "done" else None
     if result is not None:
-        _draw_result(result, exact=bool(config.get("exact")))
+        _draw_result(result, config)
     job = job_panel(
         context.job_dir,
-        stages=stages,
+        stages=stages_of(config),
         seconds=result["seconds"] if result is not None else None,
         draw_live=lambda live: _draw_training(context, live),
     )
@@ -74,31 +74,46 @@ def _draw_run(context: Context) -> None:
         link_to("export", "Go to the export")
 
 
-def _draw_result(result: Mapping[str, Any], *, exact: bool) -> None:
+def _draw_result(result: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    kind = _kind(config)
     unseen = (result.get("quadrants") or {}).get("q4") or {}
     with st.container(horizontal=True, key="figures"):
         st.metric("Selected rows", count(result["selected"]), width=180)
-        words = "Computed pairs" if exact else "Labelled pairs"
-        st.metric(words, count(result["labelled_pairs"]), width=180)
+        words = "Computed" if config.get("exact") else "Labelled"
+        st.metric(f"{words} {kind.noun}s", count(result["labelled_pairs"]), width=180)
         st.metric("Time", duration(sum(result["seconds"].values())), width=180)
         if unseen.get("r2") is not None:
+            what = (
+                "rows that were not labelled"
+                if kind.noun == "row"
+                else "pairs of unseen rows and unseen targets"
+            )
             st.metric(
-                "R² on unseen pairs",
+                f"R² on {kind.unseen}",
                 number(unseen["r2"]),
                 width=180,
-                help="Of pairs of unseen rows and unseen targets (Q4); 1 is exact, 0 is no "
-                "better than predicting the mean.",
+                help=f"Of {what} (Q4); 1 is exact, 0 is no better than predicting the mean.",
             )
 
 
+def _kind(config: Mapping[str, Any]) -> Kind:
+    return kind_of(pointwise=is_pointwise(str(config.get("method", ""))))
+
+
 def _draw_training(context: Context, job: JobState) -> None:
-    """The four quadrants by epoch, once the network trains."""
+    """The quadrants by epoch, once the network trains."""
     points = jobs.read_points(context.job_dir, "epoch")
     if not points:
         return
     from pages._ui.charts import epoch_chart
 
-    st.plotly_chart(epoch_chart(points), key="epochs", config={"displayModeBar": False})
+    kind = _kind(context.run.config.get("config", {}))
+    st.plotly_chart(
+        epoch_chart(points, quadrants=kind.quadrants, unseen=kind.unseen),
+        key="epochs",
+        config={"displayModeBar": False},
+        alt=epoch_words(kind, points),
+    )
 
 
 def _draw_command(context: Context) -> None:

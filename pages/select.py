@@ -10,7 +10,7 @@ import streamlit as st
 from nncift_core.selection.curve import GainCurve, gain_curve
 from nncift_core.store import ChosenRecord, RowRecord, SelectionRecord
 from pages._ui import selections
-from pages._ui.charts import gain_chart, score_chart
+from pages._ui.charts_selection import gain_chart, score_chart
 from pages._ui.errors import user_errors
 from pages._ui.format import count, counted, number, percent, plain, shortened
 from pages._ui.jobs import job_panel
@@ -49,7 +49,7 @@ def main() -> None:
 def _pending(context: Context, selection_id: str, folder: Path) -> None:
     """A selection that waits, works, or ended without a result."""
     with st.container(border=True):
-        state = job_panel(folder, stages=("select",), key="selection-job")
+        state = job_panel(folder, stages={"select": "rows"}, key="selection-job")
         if state is not None and not state.live:
             st.button(
                 "Remove it",

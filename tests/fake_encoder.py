@@ -50,7 +50,7 @@ class FakeEncoder:
         return np.stack([fake_vector(text) for text in texts])
 
 
-PLACES = ("nncift_core.pipeline.stages", "nncift_core.influence.delift_se")
+PLACES = ("nncift_core.pipeline.learning", "nncift_core.influence.delift_se")
 """The modules that open encoders."""
 
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any, NoReturn
 
 from nncift_core import __version__
-from nncift_core.config import RunConfig, field_texts
+from nncift_core.cli.settings import add_settings
 from nncift_core.datasets import FIELDS
 from nncift_core.errors import ConfigError
-from nncift_core.influence import METHODS
-from nncift_core.network import NETWORKS
-from nncift_core.registry import Registry
-from nncift_core.selection import OBJECTIVES
 
 DEFAULT_WORKSPACE = "workspace"
+PILOT_SECONDS = 20.0
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,10 +51,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"nncift {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_pilot(commands)
     _add_resume(commands)
     _add_demo(commands)
     runs = commands.add_parser("runs", help="list the runs of a workspace")
     _add_workspace(runs)
+    commands.add_parser("methods", help="list the influence functions and what each needs")
     export = commands.add_parser("export", help="export a stored selection, or the rest")
     export.add_argument("run", metavar="RUN", help="run id")
     export.add_argument(
@@ -88,7 +86,26 @@ def _add_workspace(parser: Any) -> None:
 
 def _add_run(commands: Any) -> None:
     run = commands.add_parser("run", help="label, train, predict, select and export")
-    data = run.add_argument_group("data")
+    _add_data(run)
+    add_settings(run, Once)
+    out = run.add_argument_group("results")
+    out.add_argument("--output", action=Once, metavar="FILE", help="the subset as JSON lines")
+    out.add_argument(
+        "--predictions",
+        action=Once,
+        metavar="FILE.npy",
+        help="write predicted influence, (n_train, n_target) float32; of a method that scores "
+        "single rows (n_train,)",
+    )
+    out.add_argument(
+        "--config", action=Once, metavar="FILE", help="replay a run from its config.json"
+    )
+    out.add_argument("--json", action="store_true", help="print one JSON object to standard output")
+    _add_workspace(out)
+
+
+def _add_data(parser: Any) -> None:
+    data = parser.add_argument_group("data")
     data.add_argument(
         "--train",
         action="append",
@@ -100,7 +117,7 @@ def _add_run(commands: Any) -> None:
         "--target",
         action=Once,
         metavar="FILE",
-        help="target set, or sample:N to take N rows out of the pool",
+        help="target set, or sample:N to take N rows out of the pool; selectit needs none",
     )
     data.add_argument(
         "--existing", action=Once, metavar="FILE", help="rows already tuned on, for flcg"
@@ -115,55 +132,25 @@ def _add_run(commands: Any) -> None:
     data.add_argument(
         "--subtask-column", action=Once, metavar="NAME", help="column that names the subtask"
     )
-    settings = run.add_argument_group("settings")
-    _add_settings(settings)
-    settings.add_argument(
-        "--model",
-        action=Once,
-        metavar="ID_OR_PATH",
-        help="language model, for methods that use one; delift-se does not",
+
+
+def _add_pilot(commands: Any) -> None:
+    pilot = commands.add_parser(
+        "pilot", help="label for some seconds and say what a run would cost"
     )
-    out = run.add_argument_group("results")
-    out.add_argument("--output", action=Once, metavar="FILE", help="the subset as JSON lines")
+    _add_data(pilot)
+    add_settings(pilot, Once)
+    out = pilot.add_argument_group("measuring")
     out.add_argument(
-        "--predictions",
+        "--seconds",
         action=Once,
-        metavar="FILE.npy",
-        help="write predicted influence, (n_train, n_target) float32",
-    )
-    out.add_argument(
-        "--config", action=Once, metavar="FILE", help="replay a run from its config.json"
+        type=float,
+        default=PILOT_SECONDS,
+        metavar="N",
+        help="how long to label; the shard in work is finished (default: %(default)g)",
     )
     out.add_argument("--json", action="store_true", help="print one JSON object to standard output")
     _add_workspace(out)
-
-
-_CHOICES: dict[str, Registry[Any]] = {
-    "method": METHODS,
-    "objective": OBJECTIVES,
-    "network": NETWORKS,
-}
-
-
-def _add_settings(group: Any) -> None:
-    texts = field_texts(RunConfig)
-    for field in fields(RunConfig):
-        option = f"--{field.name.replace('_', '-')}"
-        help_text = texts[field.name].replace("%", "%%")
-        if field.name in _CHOICES:
-            help_text += f" One of: {', '.join(_CHOICES[field.name].names)}."
-        if isinstance(field.default, bool):
-            group.add_argument(option, action="store_true", default=None, help=help_text)
-            continue
-        if field.default != "":
-            help_text += f" Default: {field.default}."
-        group.add_argument(
-            option,
-            action=Once,
-            type={"int": int, "float": float}.get(str(field.type), str),
-            metavar=field.name.split("_")[-1].upper(),
-            help=help_text,
-        )
 
 
 def _add_resume(commands: Any) -> None:

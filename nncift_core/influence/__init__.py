@@ -20,6 +20,13 @@ class MethodEntry(Entry):
     """The selection objective that belongs to it."""
     cost: str = ""
     """Cost class in words."""
+    settings: str = ""
+    """Name of the group of run settings that are its own, empty where it has none."""
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether it scores single rows instead of pairs."""
+        return "pointwise" in self.needs
 
 
 METHODS = Registry(
@@ -52,9 +59,12 @@ METHODS = Registry(
         "How much a tuning step on a training row lowers the loss on a target row, from gradients "
         "of LoRA weights.",
         "Xia et al., LESS, ICML 2024",
-        frozenset({"pairwise", "language-model", "gradients", "uses-chat-template"}),
+        frozenset(
+            {"pairwise", "language-model", "gradients", "uses-chat-template", "subtask-scores"}
+        ),
         default_objective="topk",
         cost="minutes to hours: one gradient a row and checkpoint",
+        settings="less",
     ),
     MethodEntry(
         "selectit",
@@ -65,7 +75,8 @@ METHODS = Registry(
         "Liu et al., SelectIT, NeurIPS 2024",
         frozenset({"pointwise", "language-model", "uses-chat-template"}),
         default_objective="topk",
-        cost="minutes: five short forward passes a row",
+        cost="minutes: one forward pass a row with five short questions",
+        settings="selectit",
     ),
 )
 

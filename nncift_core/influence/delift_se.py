@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nncift_core.config import DEFAULT_ENCODER
 from nncift_core.embeddings import Encoder, embed, open_encoder
 from nncift_core.influence.base import PairwiseInfluence
-from nncift_core.progress import SilentProgress
+from nncift_core.progress import Progress, SilentProgress
 from nncift_core.types import FloatArray, IndexArray, InfluenceSource, Row
 
 
@@ -75,10 +75,14 @@ class DeliftSE(PairwiseInfluence):
             return self._encoder.encode(texts)
         return embed(self._encoder, texts, self._cache_root, SilentProgress())
 
-    def source(self, helpers: Sequence[Row], helped: Sequence[Row]) -> InfluenceSource:
+    def source(
+        self, helpers: Sequence[Row], helped: Sequence[Row], progress: Progress | None = None
+    ) -> InfluenceSource:
         """Cosines a block at a time; each row is embedded once."""
         return CosineSource(self._vectors(helpers), self._vectors(helped))
 
-    def matrix(self, helpers: Sequence[Row], helped: Sequence[Row]) -> FloatArray:
+    def matrix(
+        self, helpers: Sequence[Row], helped: Sequence[Row], progress: Progress | None = None
+    ) -> FloatArray:
         """``(len(helpers), len(helped))`` cosines, float32."""
         return self.source(helpers, helped).block(0, len(helpers))

@@ -1,9 +1,9 @@
-"""Labels: true influence of the planned pairs. Knows nothing of how pairs are chosen."""
+"""Labels: true influence of the planned pairs or rows. Knows nothing of how they are chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,128 +12,241 @@ from numpy.typing import NDArray
 from nncift_core.datasets import find_self_pairs
 from nncift_core.errors import ConfigError, DataError
 from nncift_core.files import load_array, save_array
-from nncift_core.influence.base import PairwiseInfluence
-from nncift_core.influence.label_plan import ROLES, SMALLEST_TRAINING, LabelPlan
-from nncift_core.progress import Progress
-from nncift_core.types import Pairs, Row
+from nncift_core.influence.base import PairwiseInfluence, PointwiseInfluence, Rows
+from nncift_core.influence.label_plan import (
+    MATRICES,
+    ROLES,
+    SMALLEST_TRAINING,
+    LabelBlock,
+    LabelPlan,
+)
+from nncift_core.influence.shards import Shards, digest
+from nncift_core.types import FloatArray, Pairs
 
-# Pairs labelled between two looks at the cancel mark.
-SHARD_PAIRS = 65_536
-
-_STORED = np.dtype([("helper", "<i8"), ("helped", "<i8"), ("value", "<f4"), ("role", "<i1")])
+_STORED = np.dtype(
+    [("helper", "<i8"), ("helped", "<i8"), ("value", "<f4"), ("role", "<i1"), ("matrix", "<i1")]
+)
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Labelled pairs by role (``q1`` is trained on, the others only measure)."""
+    """Labelled pairs by role (``q1`` is trained on, the others only measure).
+
+    Attributes:
+        by_role: Of X. For a pointwise function ``helped`` is 0 everywhere.
+        others: Of W (``pool``) and E (``existing``), where they were labelled, likewise by role.
+    """
 
     by_role: Mapping[str, Pairs]
+    others: Mapping[str, Mapping[str, Pairs]] = field(default_factory=dict)
 
     @property
     def training(self) -> Pairs:
-        """The pairs that are trained on."""
+        """The pairs of X that are trained on."""
         return self.by_role["q1"]
 
     @property
     def everything(self) -> Pairs:
-        """All labelled pairs, in the order of the roles."""
-        parts = list(self.by_role.values())
-        return Pairs(
-            np.concatenate([part.helper for part in parts]),
-            np.concatenate([part.helped for part in parts]),
-            np.concatenate([part.value for part in parts]),
-        )
+        """All labelled pairs of X, in the order of the roles."""
+        return together(self.by_role.values())
+
+    @property
+    def training_count(self) -> int:
+        """Pairs that are trained on, of all matrices."""
+        return sum(len(roles.get("q1", ())) for roles in self._matrices().values())
 
     @property
     def evaluation_pairs(self) -> int:
-        """Pairs that only measure."""
-        return sum(len(pairs) for role, pairs in self.by_role.items() if role != "q1")
+        """Pairs that only measure, of all matrices."""
+        return sum(
+            len(pairs)
+            for roles in self._matrices().values()
+            for role, pairs in roles.items()
+            if role != "q1"
+        )
+
+    def _matrices(self) -> dict[str, Mapping[str, Pairs]]:
+        return {"target": self.by_role, **self.others}
 
     def save(self, path: Path) -> None:
         """Write all pairs as one structured array."""
-        stored = np.empty(sum(map(len, self.by_role.values())), dtype=_STORED)
-        start = 0
-        for role, pairs in self.by_role.items():
-            part = stored[start : start + len(pairs)]
-            part["helper"], part["helped"] = pairs.helper, pairs.helped
-            part["value"], part["role"] = pairs.value, ROLES.index(role)
-            start += len(pairs)
-        save_array(path, stored)
+        parts = []
+        for matrix, roles in self._matrices().items():
+            for role, pairs in roles.items():
+                part = np.empty(len(pairs), dtype=_STORED)
+                part["helper"], part["helped"] = pairs.helper, pairs.helped
+                part["value"], part["role"] = pairs.value, ROLES.index(role)
+                part["matrix"] = MATRICES.index(matrix)
+                parts.append(part)
+        save_array(path, np.concatenate(parts))
 
     @classmethod
     def load(cls, path: Path) -> Labels:
         """Read what ``save`` wrote. Raises: WorkspaceError."""
         stored = load_array(path)
-        by_role = {}
-        for number, role in enumerate(ROLES):
-            part = stored[stored["role"] == number]
-            if len(part):
-                by_role[role] = Pairs(
-                    part["helper"].astype(np.int64),
-                    part["helped"].astype(np.int64),
-                    part["value"].astype(np.float32),
-                )
-        return cls(by_role)
+        found: dict[str, dict[str, Pairs]] = {}
+        for place, matrix in enumerate(MATRICES):
+            # Runs of version 0.1 have labels of X only, and no such field.
+            old = "matrix" not in (stored.dtype.names or ())
+            here = stored if old else stored[stored["matrix"] == place]
+            if old and place:
+                break
+            for number, role in enumerate(ROLES):
+                part = here[here["role"] == number]
+                if len(part):
+                    found.setdefault(matrix, {})[role] = Pairs(
+                        part["helper"].astype(np.int64),
+                        part["helped"].astype(np.int64),
+                        part["value"].astype(np.float32),
+                    )
+        return cls(found.pop("target", {}), found)
+
+
+def together(parts: Iterable[Pairs]) -> Pairs:
+    """Several lists of pairs as one, in order."""
+    lists = list(parts)
+    return Pairs(
+        np.concatenate([part.helper for part in lists]),
+        np.concatenate([part.helped for part in lists]),
+        np.concatenate([part.value for part in lists]),
+    )
 
 
 def label(
     method: PairwiseInfluence,
     plan: LabelPlan,
-    helpers: Sequence[Row],
-    helped: Sequence[Row],
-    progress: Progress,
+    sides: Mapping[str, tuple[Rows, Rows]],
+    shards: Shards,
 ) -> Labels:
     """True influence of every planned pair, self pairs left out.
 
     Args:
         method: The influence function.
         plan: Positions of the pairs.
-        helpers: The training pool, ``n_train`` rows.
-        helped: The target set, ``n_target`` rows.
-        progress: Told of stage ``label`` in pairs.
+        sides: For each planned matrix its (helpers, helped): ``target`` has the pool's
+            ``n_train`` rows and the target set's ``n_target``.
+        shards: Keeps finished parts; its progress is told of stage ``label``.
 
     Raises:
-        ConfigError: Fewer than 16 training pairs are left without self pairs.
-        DataError: The method gives a value that is not finite, or the same value for every
-            pair that is trained on.
-        Cancelled: Between shards.
+        ConfigError: Fewer than 16 training pairs of a matrix are left without self pairs.
+        DataError: The method gives the same value for every pair that is trained on.
+        Cancelled: The work was cancelled; finished shards are kept.
     """
-    progress.stage("label", plan.training_pairs + plan.evaluation_pairs, "pairs")
-    by_role: dict[str, Pairs] = {}
-    for block in plan.blocks:
-        block_helpers = [helpers[i] for i in block.helpers]
-        block_helped = [helped[j] for j in block.helped]
-        values: NDArray[np.float32] = np.empty(
-            (len(block_helpers), len(block_helped)), dtype=np.float32
-        )
-        step = max(1, SHARD_PAIRS // len(block_helped))
-        source = method.source(block_helpers, block_helped)
-        for start in range(0, len(block_helpers), step):
-            stop = min(start + step, len(block_helpers))
-            values[start:stop] = source.block(start, stop)
-            progress.advance((stop - start) * len(block_helped))
-        if not np.isfinite(values).all():
-            i, j = np.argwhere(~np.isfinite(values))[0]
-            raise DataError(
-                f"The influence of training row {block_helpers[i].id} on target row "
-                f"{block_helped[j].id} is {values[i, j]}.",
-                "Check the model: it gives values that are not numbers.",
-            )
-        keep = np.ones(values.shape, dtype=bool)
-        keep[find_self_pairs(block_helpers, block_helped)] = False
+    blocks = [_rows_of(block, sides) for block in plan.blocks]
+    shards.progress.stage("label", method.planned_units(blocks), method.unit)
+    method.prepare(blocks, shards)
+    found: dict[str, dict[str, Pairs]] = {}
+    for block, (helpers, helped) in zip(plan.blocks, blocks, strict=True):
+        values = pairwise_values(method, helpers, helped, shards)
+        keep = np.isfinite(values)
+        keep[find_self_pairs(helpers, helped)] = False
         i, j = np.nonzero(keep)
         if len(i):
-            by_role[block.role] = Pairs(block.helpers[i], block.helped[j], values[i, j])
-    found = len(by_role.get("q1", ()))
-    if found < SMALLEST_TRAINING:
+            found.setdefault(block.matrix, {})[block.role] = Pairs(
+                block.helpers[i], block.helped[j], values[i, j]
+            )
+    for matrix in {block.matrix: None for block in plan.blocks}:
+        _check_training(found.get(matrix, {}), plan, matrix)
+    return Labels(found.pop("target"), found)
+
+
+def pairwise_values(
+    method: PairwiseInfluence, helpers: Rows, helped: Rows, shards: Shards
+) -> NDArray[np.float32]:
+    """All pairs of a block, ``(len(helpers), len(helped))`` float32, shard by shard.
+
+    Announces no stage. NaN where the method has no value.
+
+    Raises:
+        DataError: A value is infinite.
+        Cancelled: Between shards.
+    """
+    values: NDArray[np.float32] = np.empty((len(helpers), len(helped)), dtype=np.float32)
+    step = method.shard_rows(len(helped))
+    source = method.source(helpers, helped, shards.progress)
+    columns = digest(_texts(helped))
+    for start in range(0, len(helpers), step):
+        stop = min(start + step, len(helpers))
+        part = helpers[start:stop]
+        values[start:stop] = shards.get(
+            digest(method.identity, _texts(part), columns),
+            lambda start=start, stop=stop: source.block(start, stop),  # type: ignore[misc]
+            units=(stop - start) * len(helped) if method.unit == "pairs" else 0,
+        )
+    if np.isinf(values).any():
+        i, j = np.argwhere(np.isinf(values))[0]
+        raise DataError(
+            f"The influence of training row {helpers[i].id} on row {helped[j].id} is "
+            f"{values[i, j]}.",
+            "Check the model: it gives values that are not numbers.",
+        )
+    return values
+
+
+def label_rows(method: PointwiseInfluence, plan: LabelPlan, rows: Rows, shards: Shards) -> Labels:
+    """True scores of the planned rows, as pairs whose ``helped`` is 0.
+
+    Args:
+        method: The influence function.
+        plan: Positions of the rows.
+        rows: The training pool.
+        shards: As for ``label``.
+
+    Raises:
+        ConfigError: Fewer than 16 rows that are trained on have a score.
+        DataError: They all have the same.
+        Cancelled: The work was cancelled; finished shards are kept.
+    """
+    count = sum(len(block.helpers) for block in plan.blocks)
+    shards.progress.stage("label", method.planned_units(count), method.unit)
+    found: dict[str, Pairs] = {}
+    for block in plan.blocks:
+        values = row_values(method, [rows[i] for i in block.helpers], shards)
+        (known,) = np.nonzero(np.isfinite(values))
+        if len(known):
+            found[block.role] = Pairs(
+                block.helpers[known], np.zeros(len(known), dtype=np.int64), values[known]
+            )
+    _check_training(found, plan, "target")
+    return Labels(found)
+
+
+def row_values(method: PointwiseInfluence, rows: Rows, shards: Shards) -> FloatArray:
+    """The scores of rows, ``(len(rows),)`` float32, shard by shard. Announces no stage."""
+    values = np.empty(len(rows), dtype=np.float32)
+    step = method.shard_rows()
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        values[start : start + len(part)] = shards.get(
+            digest(method.identity, _texts(part)),
+            lambda part=part: method.scores(part, shards.progress),  # type: ignore[misc]
+            units=len(part),
+        )
+    return values
+
+
+def _texts(rows: Rows) -> list[str]:
+    return [text for row in rows for text in (row.prompt, row.response)]
+
+
+def _rows_of(block: LabelBlock, sides: Mapping[str, tuple[Rows, Rows]]) -> tuple[Rows, Rows]:
+    helpers, helped = sides[block.matrix]
+    return [helpers[i] for i in block.helpers], [helped[j] for j in block.helped]
+
+
+def _check_training(found: Mapping[str, Pairs], plan: LabelPlan, matrix: str) -> None:
+    count = len(found.get("q1", ()))
+    if count < SMALLEST_TRAINING:
+        block = plan.block("q1", matrix)
+        planned = block.n_pairs if block else 0
         raise ConfigError(
-            f"Of {plan.training_pairs} planned training pairs {found} are left once rows of equal "
-            f"content are not paired with each other; at least {SMALLEST_TRAINING} are needed.",
+            f"Of {planned} planned training labels {count} are left once rows of equal content "
+            "are not paired with each other and rows that the model cannot read are left out; "
+            f"at least {SMALLEST_TRAINING} are needed.",
             "Use a larger label fraction, or --exact.",
         )
-    if np.ptp(by_role["q1"].value) == 0:
+    if np.ptp(found["q1"].value) == 0:
         raise DataError(
             "All training labels have the same value, so there is nothing to learn or to rank.",
             "Check that the rows differ, or label a larger share of them.",
         )
-    return Labels(by_role)

@@ -27,7 +27,7 @@ POLL_SECONDS = 0.25
 
 
 def workspace_of(job_dir: Path) -> Path:
-    """The workspace of a job in ``runs/ID`` or ``runs/ID/selections/ID``.
+    """The workspace of a job in ``runs/ID``, ``runs/ID/selections/ID`` or ``pilots/ID``.
 
     Raises:
         ValueError: The folder lies anywhere else.
@@ -35,8 +35,8 @@ def workspace_of(job_dir: Path) -> Path:
     folder = job_dir.absolute()
     if folder.parent.name == "selections":
         folder = folder.parent.parent
-    if folder.parent.name != "runs":
-        raise ValueError(f"{job_dir} is no job folder: it must lie in runs/ of a workspace")
+    if folder.parent.name not in ("runs", "pilots"):
+        raise ValueError(f"{job_dir} is no job folder: it must lie in runs/ or pilots/")
     return folder.parent.parent
 
 

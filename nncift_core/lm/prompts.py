@@ -10,8 +10,7 @@ Prompts with an in-context example follow Agarwal et al., "DELIFT", ICLR 2025, i
 
 from __future__ import annotations
 
-import hashlib
-import json
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -27,6 +26,9 @@ FOLLOW = "Answer the last prompt in the way of the example."
 _EXAMPLE = ("\n\nPrompt:\n", "\n\nResponse:\n")
 _QUERY = "\n\nPrompt:\n"
 _PLAIN_END = "\n\nResponse:\n"
+
+TEMPLATE_WORDS = (ANSWER, FOLLOW, *_EXAMPLE, _QUERY, _PLAIN_END)
+"""All words of ours that stand in prompts with examples."""
 
 # Stand for a text while the chat template is rendered; letters and digits no template changes.
 _CONTENT_MARK = "content1f0e3dad99908345f7439f8ffabdffc4"
@@ -79,6 +81,7 @@ class Prompter:
 
     def __init__(self, tokenizer: Any, template: Template = "auto") -> None:
         self.tokenizer = tokenizer
+        self._known: dict[str, list[int]] = {}
         chat = getattr(tokenizer, "chat_template", None)
         if template == "chat" and not chat:
             raise ModelError(
@@ -88,13 +91,6 @@ class Prompter:
         wants_chat = template == "chat" or (template == "auto" and bool(chat))
         self.frame = _chat_frame(tokenizer) if wants_chat else _plain_frame(tokenizer)
 
-    @property
-    def fingerprint(self) -> str:
-        """Changes with the templates and the tokenizer's reading of them; 16 hex digits."""
-        read = [self.text_ids(text) for text in (ANSWER, FOLLOW, *_EXAMPLE, _QUERY)]
-        parts = [self.frame.start, self.frame.turn, self.frame.begin_ids, self.frame.close_id, read]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
     def text_ids(self, text: str) -> list[int]:
         """Tokens of a row's text: control tokens that it spells stay plain text."""
         ids: list[int] = self.tokenizer(
@@ -103,8 +99,12 @@ class Prompter:
         return ids
 
     def _template_ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
+        """Tokens of words of ours; there are few of them, so each is turned into tokens once."""
+        if text not in self._known:
+            self._known[text] = self.tokenizer(text, add_special_tokens=False, verbose=False)[
+                "input_ids"
+            ]
+        return self._known[text]
 
     def example_prefix(self, examples: Sequence[tuple[str, str]]) -> list[Segment]:
         """Everything before the query: the instruction and, in order, (prompt, response) pairs.
@@ -136,18 +136,29 @@ class Prompter:
         Args:
             parts: Strings are ours; a string in a tuple is a row's text.
         """
-        segments = [self._opening(self.frame.start)]
-        for part in parts:
-            if isinstance(part, tuple):
-                segments.append(Segment("prompt", self.text_ids(part[0])))
-            else:
-                segments.append(Segment("template", self._template_ids(part)))
-        segments.append(Segment("template", self._template_ids(self.frame.turn)))
+        segments = [*self.message_start(parts), *self.message_end([])]
         return [segment for segment in segments if segment.ids]
+
+    def message_start(self, parts: Sequence[str | tuple[str]]) -> list[Segment]:
+        """The first parts of a message: what messages that begin alike share."""
+        return [self._opening(self.frame.start), *self._parts(parts)]
+
+    def message_end(self, parts: Sequence[str | tuple[str]]) -> list[Segment]:
+        """The last parts of a message, and what asks for the answer."""
+        turn = Segment("template", self._template_ids(self.frame.turn))
+        return [*self._parts(parts), turn]
 
     def response(self, text: str) -> list[int]:
         """Tokens of an answer with its closing token."""
         return [*self.text_ids(text), self.frame.close_id]
+
+    def _parts(self, parts: Sequence[str | tuple[str]]) -> list[Segment]:
+        return [
+            Segment("prompt", self.text_ids(part[0]))
+            if isinstance(part, tuple)
+            else Segment("template", self._template_ids(part))
+            for part in parts
+        ]
 
     def _opening(self, text: str) -> Segment:
         return Segment("template", [*self.frame.begin_ids, *self._template_ids(text)])
@@ -173,29 +184,68 @@ def _plain_frame(tokenizer: Any) -> Frame:
 
 
 def _chat_frame(tokenizer: Any) -> Frame:
-    messages = [{"role": "user", "content": _CONTENT_MARK}]
-    asked = _rendered(tokenizer, messages, ask=True)
-    answered = _rendered(
-        tokenizer, [*messages, {"role": "assistant", "content": _ANSWER_MARK}], ask=False
-    )
-    if asked.count(_CONTENT_MARK) != 1 or answered.count(_ANSWER_MARK) != 1:
-        raise ModelError(
-            f"The chat template of {tokenizer.name_or_path!r} does not show a message as it is.",
-            "Use the template 'plain'.",
-        )
+    asked, answered = _conversation(tokenizer)
     start, turn = asked.split(_CONTENT_MARK)
-    after = answered.split(_ANSWER_MARK)[1]
-    closing = tokenizer(after, add_special_tokens=False, verbose=False)["input_ids"]
-    close = closing[0] if closing else tokenizer.eos_token_id
+    middle, after = answered.split(_CONTENT_MARK)[1].split(_ANSWER_MARK)
+    if middle.startswith(turn):
+        # Models that think first have an empty thought before an answer; only there is it likely.
+        turn = middle
+    close = _closing_token(tokenizer, after)
     if close is None:
         raise ModelError(
             f"The chat template of {tokenizer.name_or_path!r} does not end an answer.",
             "Use the template 'plain'.",
         )
-    return Frame("chat", start, turn, (), int(close))
+    return Frame("chat", start, turn, (), close)
 
 
-def _rendered(tokenizer: Any, messages: list[dict[str, str]], *, ask: bool) -> str:
+def _conversation(tokenizer: Any) -> tuple[str, str]:
+    """A question as the template shows it, ready to be answered, and with its answer.
+
+    Templates differ in what they take: most a message's text, some a list of its parts, some
+    want a system message first.
+    """
+    problems = []
+    for in_parts, system in itertools.product((False, True), (False, True)):
+        question = [_message("system", "", in_parts)] if system else []
+        question.append(_message("user", _CONTENT_MARK, in_parts))
+        answer = _message("assistant", _ANSWER_MARK, in_parts)
+        try:
+            asked = _rendered(tokenizer, question, ask=True)
+            answered = _rendered(tokenizer, [*question, answer], ask=False)
+        except ModelError as error:
+            problems.append(error)
+            continue
+        before, shown, after = answered.partition(_CONTENT_MARK)
+        whole = shown and before.count(_ANSWER_MARK) == 0 and after.count(_ANSWER_MARK) == 1
+        if whole and after.count(_CONTENT_MARK) == 0 and asked.count(_CONTENT_MARK) == 1:
+            return asked, answered
+        problems.append(
+            ModelError(
+                f"The chat template of {tokenizer.name_or_path!r} does not show a message as it "
+                "is.",
+                "Use the template 'plain'.",
+            )
+        )
+    raise problems[0]
+
+
+def _message(role: str, text: str, in_parts: bool) -> dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": text}] if in_parts else text}
+
+
+def _closing_token(tokenizer: Any, after: str) -> int | None:
+    """The first control token of what follows an answer, or else the end-of-text token."""
+    control = {*tokenizer.all_special_ids}
+    control |= {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
+    for token in tokenizer(after, add_special_tokens=False, verbose=False)["input_ids"]:
+        if token in control:
+            return int(token)
+    end = tokenizer.eos_token_id
+    return None if end is None else int(end)
+
+
+def _rendered(tokenizer: Any, messages: list[dict[str, Any]], *, ask: bool) -> str:
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
     except Exception as error:  # Templates raise whatever their authors chose.

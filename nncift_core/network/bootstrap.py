@@ -70,7 +70,7 @@ def correlation(first: DoubleArray, second: DoubleArray, weights: DoubleArray) -
 
 def intervals(
     row: NDArray[np.int64],
-    column: NDArray[np.int64],
+    column: NDArray[np.int64] | None,
     truth: DoubleArray,
     predicted: DoubleArray,
     seed: int,
@@ -79,15 +79,16 @@ def intervals(
 
     Args:
         row: ``(n,)`` pool position of each pair.
-        column: ``(n,)`` target position of each pair.
+        column: ``(n,)`` target position of each pair; None where there are rows only, which are
+            then all that is resampled.
         truth: ``(n,)`` labels.
         predicted: ``(n,)`` predictions on the same scale.
         seed: Of the resampling.
     """
     _, i = np.unique(row, return_inverse=True)
-    _, j = np.unique(column, return_inverse=True)
+    j = np.zeros_like(i) if column is None else np.unique(column, return_inverse=True)[1]
     n_rows, n_columns, n_pairs = int(i.max()) + 1, int(j.max()) + 1, len(i)
-    if n_rows < 2 or n_columns < 2:
+    if n_rows < 2 or (column is not None and n_columns < 2):
         return Intervals(None, None, None)
     rng = np.random.default_rng(seed)
     row_counts = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), RESAMPLES)

@@ -39,18 +39,23 @@ class PaperNetwork(torch.nn.Module):
     Equal to concatenation, ``Linear(2d, hidden)``, ReLU, ``Linear(hidden, 1)``, drawn from the
     same random numbers as those two PyTorch layers would be (fan-in ``2d``), with
     ``2 * d * hidden + 2 * hidden + 1`` parameters: 205,001 at ``d = 1024``, ``hidden = 100``.
+    A pointwise function has no second row: its helped side is one embedding of length 0.
 
     Args:
         dimension: ``d``, the length of one embedding.
         hidden: Hidden units.
+        helped_dimension: Length of the embeddings of helped rows; ``d`` unless given.
     """
 
-    def __init__(self, dimension: int, hidden: int = PAPER_HIDDEN) -> None:
+    def __init__(
+        self, dimension: int, hidden: int = PAPER_HIDDEN, helped_dimension: int | None = None
+    ) -> None:
         super().__init__()
         self.dimension = dimension
+        self.helped_dimension = dimension if helped_dimension is None else helped_dimension
         self.hidden = hidden
         # The layers themselves draw the start values, so that a seed gives the published start.
-        first = torch.nn.Linear(2 * dimension, hidden)
+        first = torch.nn.Linear(dimension + self.helped_dimension, hidden)
         last = torch.nn.Linear(hidden, 1)
         with torch.no_grad():
             helper_weight = first.weight[:, :dimension].clone()

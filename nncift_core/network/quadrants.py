@@ -36,7 +36,8 @@ class QuadrantMetrics:
         mse_random: Expected error of a uniform random value on the scale.
         mse_additive: Error of row mean plus column mean, as far as either is known from
             training pairs; None in Q4, where neither is.
-        mse_cosine: Error of the embeddings' cosine, fitted to the training labels by a line.
+        mse_cosine: Error of the embeddings' cosine, fitted to the training labels by a line;
+            None for a pointwise function, which has no second embedding.
     """
 
     n: int
@@ -50,7 +51,7 @@ class QuadrantMetrics:
     mse_zero: float
     mse_random: float
     mse_additive: float | None
-    mse_cosine: float
+    mse_cosine: float | None
 
 
 class _Baselines(TypedDict):
@@ -58,7 +59,7 @@ class _Baselines(TypedDict):
     mse_zero: float
     mse_random: float
     mse_additive: float | None
-    mse_cosine: float
+    mse_cosine: float | None
 
 
 def measure_quadrants(
@@ -75,7 +76,8 @@ def measure_quadrants(
         by_role: Labelled pairs, original units.
         predicted: ``(n,)`` predictions of the same pairs on the min-max scale.
         helpers: ``(n_train, d)`` unit embeddings of the pool.
-        helped: ``(n_target, d)`` unit embeddings of the target set.
+        helped: ``(n_target, d)`` unit embeddings of the target set; ``(1, 0)`` for a pointwise
+            function.
         scale: Min-max scale of the training labels.
         seed: Of the bootstrap.
     """
@@ -88,7 +90,10 @@ def measure_quadrants(
             continue
         truth = (pairs.value.astype(np.float64) - scale.lo) / scale.width
         guess = predicted[role].astype(np.float64)
-        spread = intervals(pairs.helper, pairs.helped, truth, guess, seed + number)
+        pointwise = helped.shape[1] == 0
+        spread = intervals(
+            pairs.helper, None if pointwise else pairs.helped, truth, guess, seed + number
+        )
         table[role] = QuadrantMetrics(
             n=len(pairs),
             mse=_mse(truth, guess),
@@ -113,7 +118,7 @@ def measure_baselines(
     Args:
         by_role: Labelled pairs, original units.
         helpers: ``(n_train, d)`` unit embeddings of the pool.
-        helped: ``(n_target, d)`` unit embeddings of the target set.
+        helped: As for ``measure_quadrants``.
         scale: Min-max scale of the training labels.
 
     Returns:
@@ -121,22 +126,27 @@ def measure_baselines(
     """
     training = by_role["q1"]
     scaled = (training.value.astype(np.float64) - scale.lo) / scale.width
-    additive = _Additive(training, scaled, len(helpers), len(helped))
-    slope, intercept = _line(_cosines(training, helpers, helped), scaled)
+    pointwise = helped.shape[1] == 0
+    if not pointwise:
+        additive = _Additive(training, scaled, len(helpers), len(helped))
+        slope, intercept = _line(_cosines(training, helpers, helped), scaled)
     table: dict[str, _Baselines] = {}
     for role, pairs in by_role.items():
         if not len(pairs):
             continue
         truth = (pairs.value.astype(np.float64) - scale.lo) / scale.width
-        cosine = slope * _cosines(pairs, helpers, helped) + intercept
-        added = additive.predict(pairs)
+        # A row's own label is all that a row mean would be made of.
+        cosine = added = None
+        if not pointwise:
+            cosine = slope * _cosines(pairs, helpers, helped) + intercept
+            added = additive.predict(pairs)
         table[role] = _Baselines(
             mse_mean=_mse(truth, scaled.mean()),
             mse_zero=_mse(truth, 0.0),
             # E[(U - y)^2] for U uniform on 0 to 1: exact, so no second draw can change it.
             mse_random=float(np.mean(1 / 3 - truth + truth**2)),
             mse_additive=None if added is None else _mse(truth, added),
-            mse_cosine=_mse(truth, cosine),
+            mse_cosine=None if cosine is None else _mse(truth, cosine),
         )
     return table
 

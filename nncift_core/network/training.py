@@ -21,6 +21,7 @@ from safetensors.torch import load, save
 
 from nncift_core.errors import WorkspaceError
 from nncift_core.files import replacing
+from nncift_core.influence.label import together
 from nncift_core.network import NETWORKS
 from nncift_core.network.paper import PaperNetwork
 from nncift_core.network.predict import Projected, project
@@ -91,6 +92,7 @@ class TrainedNetwork:
         about = {
             "network": self.name,
             "dimension": self.network.dimension,
+            "helped_dimension": self.network.helped_dimension,
             "hidden": self.network.hidden,
             "lo": self.scale.lo,
             "hi": self.scale.hi,
@@ -107,7 +109,11 @@ class TrainedNetwork:
             data = path.read_bytes()
             header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
             about = json.loads(header["__metadata__"]["nncift"])
-            network = NETWORKS[about["network"]].load()(about["dimension"], about["hidden"])
+            network = NETWORKS[about["network"]].load()(
+                about["dimension"],
+                about["hidden"],
+                about.get("helped_dimension", about["dimension"]),
+            )
             network.load_state_dict(load(data))
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise WorkspaceError(
@@ -129,27 +135,34 @@ def train(
     seed: int,
     progress: Progress,
     settings: TrainingSettings | None = None,
+    *,
+    more: Pairs | None = None,
 ) -> TrainedNetwork:
     """Train the network ``name`` on the pairs of role ``q1``; the others are only measured.
 
     Args:
         name: Its name in the registry of networks.
-        helpers: ``(n_train, d)`` embeddings of the pool.
-        helped: ``(n_target, d)`` embeddings of the target set.
-        by_role: Labelled pairs.
+        helpers: ``(n_helpers, d)`` embeddings of the rows that help: the pool, and after it
+            whatever ``more`` speaks of.
+        helped: ``(n_helped, d)`` embeddings of the rows that are helped, likewise; ``(1, 0)``
+            for a pointwise function.
+        by_role: Labelled pairs. The scale is that of ``q1``.
         seed: Of the start weights and of the order of pairs.
         progress: Told of stage ``train`` in epochs, and of a point ``epoch`` after each one.
         settings: The paper's, unless given.
+        more: Further pairs to train on, of other matrices.
 
     Raises:
         Cancelled: Between epochs.
     """
     settings = settings or TrainingSettings()
-    training = by_role["q1"]
-    scale = LabelScale.of(training)
+    scale = LabelScale.of(by_role["q1"])
+    training = by_role["q1"] if more is None else together([by_role["q1"], more])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network: PaperNetwork = NETWORKS[name].load()(helpers.shape[1])
+        network: PaperNetwork = NETWORKS[name].load()(
+            helpers.shape[1], helped_dimension=helped.shape[1]
+        )
     order = torch.Generator().manual_seed(seed)
     # The fused step takes two thirds of the time of the default one on a CPU (10,000 pairs:
     # 3.9 s against 5.4 s).

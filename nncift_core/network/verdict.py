@@ -49,6 +49,8 @@ _LEVELS: Mapping[str, str] = {
     "unknown": "Label more rows, so that some can be kept apart to measure with.",
 }
 
+_POINTWISE_ROWS = "They are reliable for ranking rows."
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -71,37 +73,50 @@ class Verdict:
         return f"{self.finding} {self.advice}".strip()
 
 
-def judge(quadrants: Mapping[str, Mapping[str, Any] | None], *, exact: bool = False) -> Verdict:
+def judge(
+    quadrants: Mapping[str, Mapping[str, Any] | None],
+    *,
+    exact: bool = False,
+    pointwise: bool = False,
+) -> Verdict:
     """How far a run's estimates can be trusted.
 
     Args:
         quadrants: A quadrant table as stored: by ``q1`` to ``q4`` the metrics or None.
         exact: Whether the run computed every value instead of predicting it.
+        pointwise: Whether rows were scored alone. Then there are no pairs to rank: an order of
+            rows that is certainly better than chance is all that can be reached.
     """
     if exact:
         return Verdict("exact", "", _LEVELS["exact"])
     unseen = quadrants.get("q4")
+    things = "rows" if pointwise else "pairs"
     if unseen is None or unseen.get("r2") is None:
-        finding = "No pairs of unseen rows and unseen targets could be measured."
+        finding = (
+            "No unseen rows could be measured."
+            if pointwise
+            else "No pairs of unseen rows and unseen targets could be measured."
+        )
         level: Level = "rows" if _ranks(quadrants.get("q2"), ROW_RANK) else "unknown"
         return Verdict(level, finding, _LEVELS[level])
-    if _lower(unseen, "r2") > 0 and _ranks(unseen, PAIR_RANK):
+    if not pointwise and _lower(unseen, "r2") > 0 and _ranks(unseen, PAIR_RANK):
         level = "pairs"
     elif _ranks(unseen, ROW_RANK) or _ranks(quadrants.get("q2"), ROW_RANK):
         level = "rows"
     else:
         level = "none"
-    return Verdict(level, _finding(float(unseen["r2"])), _LEVELS[level])
+    advice = _POINTWISE_ROWS if pointwise and level == "rows" else _LEVELS[level]
+    return Verdict(level, _finding(float(unseen["r2"]), things), advice)
 
 
-def _finding(r2: float) -> str:
+def _finding(r2: float, things: str) -> str:
     if r2 <= 0:
         return (
-            "On unseen pairs the estimates are further off than predicting the mean "
+            f"On unseen {things} the estimates are further off than predicting the mean "
             f"(R² {r2:.2f}; the mean has 0)."
         )
     return (
-        f"The estimates explain {_percent(r2)} of the differences between unseen pairs; "
+        f"The estimates explain {_percent(r2)} of the differences between unseen {things}; "
         "predicting the mean explains 0 %."
     )
 

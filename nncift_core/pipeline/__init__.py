@@ -17,13 +17,16 @@ if TYPE_CHECKING:
         ensure_project,
         import_files,
     )
+    from nncift_core.pipeline.labelling import Pilot, run_pilot
     from nncift_core.pipeline.roles import ensure_datasets, read_roles
     from nncift_core.pipeline.runs import (
         PendingSelection,
+        create_pilot,
         create_run,
         create_selection,
         discard_selection,
         pending_selections,
+        pilot_folder,
         work,
     )
     from nncift_core.pipeline.spec import DataSource, RunSpec, resolve
@@ -40,13 +43,17 @@ _HOME = {
     "ensure_demo": "importing",
     "ensure_project": "importing",
     "import_files": "importing",
+    "Pilot": "labelling",
+    "run_pilot": "labelling",
     "ensure_datasets": "roles",
     "read_roles": "roles",
     "PendingSelection": "runs",
+    "create_pilot": "runs",
     "create_run": "runs",
     "create_selection": "runs",
     "discard_selection": "runs",
     "pending_selections": "runs",
+    "pilot_folder": "runs",
     "work": "runs",
     "DataSource": "spec",
     "RunSpec": "spec",
@@ -63,9 +70,11 @@ __all__ = [
     "Exported",
     "Imported",
     "PendingSelection",
+    "Pilot",
     "RunOutcome",
     "RunSpec",
     "RunView",
+    "create_pilot",
     "create_run",
     "create_selection",
     "discard_selection",
@@ -77,9 +86,11 @@ __all__ = [
     "export_selection",
     "import_files",
     "pending_selections",
+    "pilot_folder",
     "preview_selection",
     "read_roles",
     "resolve",
+    "run_pilot",
     "work",
     "write_predictions",
 ]

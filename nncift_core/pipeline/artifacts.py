@@ -31,6 +31,18 @@ class RunFiles:
         return self.folder / "labels.npy"
 
     @property
+    def influence(self) -> Path:
+        """``(n_train, n_target)`` true influence of an exact run of a language-model method.
+
+        ``(n_train, 1)`` for a pointwise function.
+        """
+        return self.exact_matrix("target")
+
+    def exact_matrix(self, matrix: str) -> Path:
+        """The true values of X (``target``), W (``pool``) or E (``existing``)."""
+        return self.folder / ("influence.npy" if matrix == "target" else f"influence_{matrix}.npy")
+
+    @property
     def network(self) -> Path:
         """Trained weights with their scale and history."""
         return self.folder / "network.safetensors"
@@ -42,12 +54,19 @@ class RunFiles:
 
     @property
     def projected_helpers(self) -> Path:
-        """``(n_train, hidden)`` pool rows through the first layer."""
+        """``(n_train, hidden)`` pool rows through the first layer.
+
+        Where E was labelled, the existing rows come after them.
+        """
         return self.folder / "projected_helpers.npy"
 
     @property
     def projected_helped(self) -> Path:
-        """``(n_target, hidden)`` target rows through the first layer."""
+        """``(n_target, hidden)`` target rows through the first layer.
+
+        One row for a pointwise function. Where W or E was labelled, the pool rows, as rows that
+        are helped, come after them.
+        """
         return self.folder / "projected_helped.npy"
 
     @property
@@ -59,6 +78,11 @@ class RunFiles:
     def column_mean(self) -> Path:
         """``(n_target,)`` mean influence on each target row."""
         return self.folder / "column_mean.npy"
+
+    @property
+    def row_scores(self) -> Path:
+        """``(n_train,)`` what top-k ranks by; absent where that is the row mean."""
+        return self.folder / "row_scores.npy"
 
     @property
     def overview(self) -> Path:

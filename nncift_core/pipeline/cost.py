@@ -1,7 +1,8 @@
 """What a run will cost before it starts, from rates measured on this machine where there are any.
 
 Knows counts and rates, no model. Until a run has finished here, rates of a 2-core machine
-without a GPU stand in, and the estimate says so.
+without a GPU stand in for everything but labels, and the estimate says so. The rate of labels
+depends on the language model, so it is known after a pilot or a run only.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nncift_core.config import RunConfig
-from nncift_core.influence.label_plan import plan_block
+import numpy as np
+
+from nncift_core.config import LessConfig, RunConfig
+from nncift_core.influence import METHODS
+from nncift_core.influence.label_plan import LabelPlan
+from nncift_core.pipeline.labelling import known_rate, label_plan, labelled_matrices, needs_model
 from nncift_core.store import Workspace
 
 # Measured by benchmarks/pipeline.py on 2 cores of an Intel Xeon at 2.8 GHz, without a GPU.
@@ -26,12 +31,20 @@ class CostEstimate:
     """What a run will do and about how long it will take.
 
     Attributes:
-        training_pairs: Pairs labelled and trained on; 0 for an exact run.
+        training_pairs: Pairs labelled and trained on; 0 for an exact run. Rows for a pointwise
+            method, likewise below.
         evaluation_pairs: Pairs labelled only to measure.
         all_pairs: Every pair of pool and target.
         rows_to_embed: Rows, at most; rows embedded before cost nothing.
-        seconds: About how long the run takes, embedding included.
+        seconds: About how long the run takes, embedding included, and labelling where its rate
+            is known.
         measured_here: Whether the rates come from runs in this workspace.
+        unit: What labels are counted in: ``pairs``, ``gradients`` or ``rows``.
+        label_units: Units that the run labels.
+        full_units: Units of labelling everything, without NN-CIFT.
+        label_rate: Units a second, None where nothing measured it yet.
+        label_seconds: How long labelling takes, None likewise; 0 where it costs no model.
+        full_seconds: How long labelling everything would take, None likewise.
     """
 
     training_pairs: int
@@ -40,6 +53,12 @@ class CostEstimate:
     rows_to_embed: int
     seconds: float
     measured_here: bool
+    unit: str
+    label_units: int
+    full_units: int
+    label_rate: float | None
+    label_seconds: float | None
+    full_seconds: float | None
 
 
 def estimate_cost(
@@ -47,37 +66,107 @@ def estimate_cost(
     config: RunConfig,
     n_train: int,
     n_target: int,
+    n_existing: int = 0,
     *,
     embedded: bool = False,
 ) -> CostEstimate:
     """The cost of a run on ``n_train`` x ``n_target`` rows.
 
     Args:
-        workspace: Whose finished runs tell the rates.
-        config: The run's settings.
+        workspace: Whose finished runs and pilots tell the rates.
+        config: The run's settings, its objective filled in (see ``resolve``).
         n_train: Rows of the pool.
         n_target: Rows of the target set.
+        n_existing: Rows of the existing set.
         embedded: Whether an earlier run embedded these rows with this encoder.
 
     Raises:
         ConfigError: The run would train on fewer than 16 pairs.
     """
+    entry = METHODS[config.method]
+    pairs = n_train if entry.pointwise else n_train * n_target
     training = evaluation = 0
+    everything = label_units = full_units(config, n_train, n_target, n_existing)
     if not config.exact:
-        plan = plan_block(n_train, n_target, config.label_fraction, config.seed)
+        plan = label_plan(config, n_train, n_target, n_existing)
         training, evaluation = plan.training_pairs, plan.evaluation_pairs
+        label_units = _planned_units(config, plan, n_train)
     finished = [run.result for run in workspace.catalog.runs() if run.result]
     embed_rate = _rate(finished, "embed", lambda run: run["n_train"] + run["n_target"])
     train_rate = _rate(finished, "train", lambda run: run["labelled_pairs"] * TRAINING_EPOCHS)
     predict_rate = _rate(finished, "predict", lambda run: run["n_train"] * run["n_target"])
-    pairs = n_train * n_target
-    rows = 0 if embedded else n_train + n_target
+    embeds = not (config.exact and needs_model(config))
+    rows = 0 if embedded or not embeds else n_train + n_target
+    rate = known_rate(workspace, config) if needs_model(config) else None
+    label_seconds = full_seconds = None if needs_model(config) else 0.0
+    if rate:
+        label_seconds, full_seconds = label_units / rate, everything / rate
     seconds = (
         rows / (embed_rate or ROWS_EMBEDDED_PER_SECOND)
         + training * TRAINING_EPOCHS / (train_rate or PAIRS_TRAINED_PER_SECOND)
         + pairs / (predict_rate or PAIRS_PREDICTED_PER_SECOND)
+        + (label_seconds or 0.0)
     )
-    return CostEstimate(training, evaluation, pairs, rows, seconds, embed_rate is not None)
+    return CostEstimate(
+        training_pairs=training,
+        evaluation_pairs=evaluation,
+        all_pairs=pairs,
+        rows_to_embed=rows,
+        seconds=seconds,
+        measured_here=embed_rate is not None,
+        unit=label_unit(config),
+        label_units=label_units,
+        full_units=everything,
+        label_rate=rate,
+        label_seconds=label_seconds,
+        full_seconds=full_seconds,
+    )
+
+
+def label_unit(config: RunConfig) -> str:
+    """What labels of a method are counted in."""
+    entry = METHODS[config.method]
+    if entry.pointwise:
+        return "rows"
+    return "gradients" if "gradients" in entry.needs else "pairs"
+
+
+def full_units(config: RunConfig, n_train: int, n_target: int, n_existing: int = 0) -> int:
+    """Units of labelling everything that the objective reads, without NN-CIFT."""
+    unit = label_unit(config)
+    if unit == "rows":
+        return n_train
+    # Who helps and who is helped, matrix by matrix.
+    sides = {
+        "target": (n_train, n_target),
+        "pool": (n_train, n_train),
+        "existing": (n_existing, n_train),
+    }
+    wanted = labelled_matrices(config)
+    if unit == "pairs":
+        return sum(sides[name][0] * sides[name][1] for name in wanted)
+    helpers = n_train + (n_existing if "existing" in wanted else 0)
+    helped = n_target + (n_train if len(wanted) > 1 else 0)
+    return _gradients(config.less, n_train, helpers + helped)
+
+
+def _planned_units(config: RunConfig, plan: LabelPlan, n_train: int) -> int:
+    unit = label_unit(config)
+    if unit != "gradients":
+        return plan.training_pairs + plan.evaluation_pairs
+    features: set[tuple[str, str, int]] = set()
+    for block in plan.blocks:
+        helper_rows = "existing" if block.matrix == "existing" else "pool"
+        helped_rows = "target" if block.matrix == "target" else "pool"
+        features |= {("helper", helper_rows, int(i)) for i in np.unique(block.helpers)}
+        features |= {("helped", helped_rows, int(j)) for j in np.unique(block.helped)}
+    return _gradients(config.less, n_train, len(features))
+
+
+def _gradients(less: LessConfig, n_train: int, features: int) -> int:
+    """Gradients of features at every checkpoint, and those of the warm-up."""
+    warm_up = min(n_train, max(64, round(less.warmup_share * n_train)))
+    return less.epochs * (features + warm_up)
 
 
 def _rate(finished: Sequence[Mapping[str, Any]], stage: str, units: Any) -> float | None:

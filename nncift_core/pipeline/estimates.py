@@ -5,30 +5,53 @@ Knows how to bring it back from a run's folder; pages and selection read it thro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from nncift_core import influence
 from nncift_core.files import load_array
-from nncift_core.influence.base import MatrixBlocks, PairwiseInfluence
+from nncift_core.influence import METHODS
+from nncift_core.influence.base import MatrixBlocks
 from nncift_core.influence.delift_se import CosineSource
-from nncift_core.influence.label import Labels
+from nncift_core.influence.label import Labels, together
 from nncift_core.network.predict import Predictor, Projected
 from nncift_core.network.training import LabelScale, TrainedNetwork
 from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.labelling import labelled_matrices, make_method, needs_model
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.store import Workspace
 from nncift_core.types import FloatArray, IndexArray, InfluenceSource, Pairs
 
 
-def make_method(workspace: Workspace, spec: RunSpec) -> PairwiseInfluence:
-    """The run's influence function, sharing the workspace's embedding cache."""
-    method: PairwiseInfluence = influence.create(
-        spec.config.method, encoder=spec.config.encoder, cache_root=workspace.embeddings_dir
-    )
-    return method
+class ArraySource:
+    """Values that were computed once, a block of rows at a time.
+
+    Args:
+        values: ``(n_train, n_target)`` float32, an array or a memory map.
+    """
+
+    def __init__(self, values: FloatArray) -> None:
+        self._values = values
+
+    @property
+    def n_train(self) -> int:
+        """Number of helping rows."""
+        return len(self._values)
+
+    @property
+    def n_target(self) -> int:
+        """Number of helped rows."""
+        return int(self._values.shape[1])
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        """``(stop - start, n_target)`` float32."""
+        return np.array(self._values[start:stop], dtype=np.float32)
+
+    def subset(self, rows: IndexArray, columns: IndexArray) -> ArraySource:
+        """The same values for some rows and columns, in that order."""
+        return ArraySource(self._values[rows][:, columns])
 
 
 class LabelledSource:
@@ -72,25 +95,34 @@ class Estimates:
     """Influence of all pairs.
 
     Attributes:
-        raw: Predictions, or exact values.
+        raw: X: predictions, or exact values; one column for a pointwise function.
         labels: Labelled pairs, None for an exact run.
         scale: Lowest and highest training label; of all values for an exact run.
+        others: W (``pool``) and E (``existing``) where the run labelled or computed them.
     """
 
     raw: InfluenceSource
     labels: Labels | None
     scale: LabelScale | None
+    others: Mapping[str, InfluenceSource] = field(default_factory=dict)
 
     @property
     def best(self) -> InfluenceSource:
-        """Labels where they exist, estimates elsewhere: what selection reads."""
+        """X with labels where they exist, estimates elsewhere: what selection reads."""
         if self.labels is None:
             return self.raw
         return LabelledSource(self.raw, self.labels.everything)
 
+    def best_other(self, matrix: str) -> InfluenceSource | None:
+        """The same for W or E; None where the run has neither labels nor values of it."""
+        source = self.others.get(matrix)
+        if source is None or self.labels is None:
+            return source
+        return LabelledSource(source, together(self.labels.others[matrix].values()))
+
     def predicted(self, rows: IndexArray, columns: IndexArray) -> InfluenceSource:
         """The estimates of some rows and columns, in that order, without labels."""
-        if isinstance(self.raw, Predictor | CosineSource | MatrixBlocks):
+        if isinstance(self.raw, Predictor | CosineSource | MatrixBlocks | ArraySource):
             return self.raw.subset(rows, columns)
         raise TypeError(f"{type(self.raw).__name__} has no subsets")
 
@@ -117,16 +149,38 @@ def _restrict(
 def read_estimates(workspace: Workspace, spec: RunSpec, roles: Roles, files: RunFiles) -> Estimates:
     """The influence of a run that has trained, or of an exact one. Raises: WorkspaceError."""
     if spec.config.exact:
-        source = make_method(workspace, spec).source(roles.pool, roles.target)
-        return Estimates(source, None, None)
+        return _exact(workspace, spec, roles, files)
     trained = TrainedNetwork.load(files.network)
     head = trained.network.head()
-    projected = Projected(
-        helpers=load_array(files.projected_helpers),
-        helped=load_array(files.projected_helped),
-        output_weight=head.output_weight.numpy(),
-        output_bias=head.output_bias,
-        scale=trained.scale.width,
-        offset=trained.scale.lo,
-    )
-    return Estimates(Predictor(projected), Labels.load(files.labels), trained.scale)
+    helpers, helped = load_array(files.projected_helpers), load_array(files.projected_helped)
+
+    def predictor(helper_rows: slice, helped_rows: slice) -> Predictor:
+        projected = Projected(
+            helpers=helpers[helper_rows],
+            helped=helped[helped_rows],
+            output_weight=head.output_weight.numpy(),
+            output_bias=head.output_bias,
+            scale=trained.scale.width,
+            offset=trained.scale.lo,
+        )
+        return Predictor(projected)
+
+    labels = Labels.load(files.labels)
+    pool, existing = slice(0, len(roles.pool)), slice(len(roles.pool), None)
+    n_target = 1 if METHODS[spec.config.method].pointwise else len(roles.target)
+    target, pool_as_helped = slice(0, n_target), slice(n_target, None)
+    sides = {"pool": (pool, pool_as_helped), "existing": (existing, pool_as_helped)}
+    others = {matrix: predictor(*sides[matrix]) for matrix in labels.others}
+    return Estimates(predictor(pool, target), labels, trained.scale, others)
+
+
+def _exact(workspace: Workspace, spec: RunSpec, roles: Roles, files: RunFiles) -> Estimates:
+    if not needs_model(spec.config):
+        source = make_method(workspace, spec, roles).source(roles.pool, roles.target)
+        return Estimates(source, None, None)
+    others = {
+        matrix: ArraySource(load_array(files.exact_matrix(matrix), memmap=True))
+        for matrix in labelled_matrices(spec.config)
+        if matrix != "target"
+    }
+    return Estimates(ArraySource(load_array(files.influence, memmap=True)), None, None, others)

@@ -22,7 +22,7 @@ class Roles:
     Attributes:
         pool: ``n_train`` rows to choose from, without a target sample.
         pool_positions: ``(n_train,)`` their positions in the stored dataset.
-        target: ``n_target`` rows.
+        target: ``n_target`` rows; none where a pointwise method was given none.
         target_dataset: The dataset that the target rows are stored in.
         target_positions: ``(n_target,)`` their positions there.
         existing: Rows the model was already tuned on; may be empty.
@@ -58,7 +58,10 @@ def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
             existing,
             language_warning(train, target),
         )
-    assert spec.target_sample is not None
+    if spec.target_sample is None:
+        everything = np.arange(len(train), dtype=np.int64)
+        none = np.empty(0, dtype=np.int64)
+        return Roles(train, everything, [], spec.train.id, none, existing, None)
     stay, leave = sample_target(train, spec.target_sample, spec.config.seed)
     return Roles(
         [train[i] for i in stay],

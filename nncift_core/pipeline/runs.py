@@ -1,4 +1,4 @@
-"""Runs and later selections as jobs: made here, worked on by the worker or the command line."""
+"""Runs, later selections and pilots as jobs: made here, worked on by worker or command line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import Any
 from nncift_core import jobs
 from nncift_core.config import Budget
 from nncift_core.errors import ConfigError, NNCIFTError, WorkspaceError
-from nncift_core.files import named_errors, write_json
+from nncift_core.files import json_text, named_errors, write_json
+from nncift_core.influence.shards import digest
+from nncift_core.jobs.queue import workspace_of
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import read_estimates
+from nncift_core.pipeline.labelling import Pilot, needs_model, run_pilot
 from nncift_core.pipeline.roles import read_roles
 from nncift_core.pipeline.selecting import select
 from nncift_core.pipeline.spec import RunSpec
@@ -70,6 +73,40 @@ def create_selection(
     return selection_id
 
 
+def pilot_folder(workspace: Workspace, spec: RunSpec) -> Path:
+    """The job folder of the pilot for a run of this data and these settings; need not exist."""
+    # Budget and network change nothing of what labels cost.
+    config = replace(spec.config, budget="0.3", network="paper", encoder="")
+    settings = json_text(asdict(replace(spec, config=config)))
+    return workspace.pilots_dir / digest(settings)
+
+
+def create_pilot(workspace: Workspace, spec: RunSpec) -> Path:
+    """Record a pilot, which labels for some seconds to tell the rate; nothing is computed yet.
+
+    What it labels is kept, and a run of the same rows and settings does not compute it again.
+
+    Returns:
+        Its job folder. An earlier pilot of the same run is replaced unless it is at work.
+
+    Raises:
+        ConfigError: The method's labels cost no language model.
+    """
+    if not needs_model(spec.config):
+        raise ConfigError(
+            f"Labels of method {spec.config.method!r} take no time worth measuring.",
+            "Start the run.",
+        )
+    folder = pilot_folder(workspace, spec)
+    if folder.is_dir() and not jobs.read_state(folder).live:
+        with named_errors(folder):
+            shutil.rmtree(folder)
+    if not folder.is_dir():
+        jobs.create(folder, {"kind": "pilot"})
+        spec.write(folder, folder.name)
+    return folder
+
+
 @dataclass(frozen=True)
 class PendingSelection:
     """A later selection that is not stored: it waits, works, or ended without a result."""
@@ -122,14 +159,14 @@ def discard_selection(workspace: Workspace, run_id: str, selection_id: str) -> N
         shutil.rmtree(folder)
 
 
-def work(job_dir: Path, echo: Progress | None = None) -> RunOutcome | SelectionRecord:
+def work(job_dir: Path, echo: Progress | None = None) -> RunOutcome | SelectionRecord | Pilot:
     """Do the job of a folder, waiting for its turn; the folder says how it went.
 
     Raises:
         NNCIFTError: The job failed for a reason the user can mend, or was cancelled.
     """
     job = jobs.read_job(job_dir)
-    workspace = Workspace.open(workspace_of(job_dir))
+    workspace = Workspace.open(_workspace_of(job_dir))
     if job.get("kind") == "run":
         run_id = str(job["run_id"])
         workspace.catalog.update_run(run_id, status="running")
@@ -144,6 +181,12 @@ def work(job_dir: Path, echo: Progress | None = None) -> RunOutcome | SelectionR
     if job.get("kind") == "select":
         with jobs.running(job_dir, echo=echo) as progress:
             return _select_again(workspace, job_dir, job, progress)
+    if job.get("kind") == "pilot":
+        with jobs.running(job_dir, echo=echo) as progress:
+            spec = RunSpec.read(job_dir / "config.json")
+            pilot = run_pilot(workspace, spec, progress)
+            write_json(job_dir / "result.json", asdict(pilot))
+            return pilot
     raise WorkspaceError(f"{job_dir} holds a job of unknown kind {job.get('kind')!r}.")
 
 
@@ -176,13 +219,11 @@ def _uses_existing(job: dict[str, Any]) -> bool:
     return "existing-matrix" in OBJECTIVES[job["objective"]].needs
 
 
-def workspace_of(job_dir: Path) -> Path:
-    """The workspace that a job's folder lies in.
-
-    Raises:
-        WorkspaceError: It lies in none.
-    """
-    for parent in job_dir.absolute().parents:
-        if parent.name == "runs":
-            return parent.parent
-    raise WorkspaceError(f"{job_dir} lies in no workspace.", "Give a folder below runs/.")
+def _workspace_of(job_dir: Path) -> Path:
+    """The workspace that a job's folder lies in. Raises: WorkspaceError."""
+    try:
+        return workspace_of(job_dir)
+    except ValueError as error:
+        raise WorkspaceError(
+            f"{job_dir} lies in no workspace.", "Give a folder below runs/."
+        ) from error

@@ -16,7 +16,8 @@ from nncift_core.datasets import find_self_pairs
 from nncift_core.errors import ConfigError
 from nncift_core.files import load_array, read_json
 from nncift_core.pipeline.artifacts import RunFiles
-from nncift_core.pipeline.estimates import Estimates, make_method
+from nncift_core.pipeline.estimates import Estimates
+from nncift_core.pipeline.labelling import make_method, matrix_sides, needs_model
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
@@ -112,20 +113,36 @@ def build_matrices(
     if "target-matrix" in needs:
         target = _dense(estimates.best, lo, hi)
     if "pool-matrix" in needs:
-        pool = _dense(make_method(workspace, spec).source(roles.pool, roles.pool), lo, hi)
+        pool = _dense(_other(workspace, spec, roles, estimates, "pool"), lo, hi)
         # A row helps itself, and its exact copies, as much as anything helps anything.
         pool[find_self_pairs(roles.pool, roles.pool)] = pool.max()
     if "existing-matrix" in needs:
-        source = make_method(workspace, spec).source(roles.existing, roles.pool)
-        existing = _dense(source, lo, hi)
+        existing = _dense(_other(workspace, spec, roles, estimates, "existing"), lo, hi)
     return Matrices(
         row_mean=row_mean,
         target=target,
         pool=pool,
         existing=existing,
-        row_scores=row_mean,
+        row_scores=load_array(files.row_scores) if files.row_scores.is_file() else row_mean,
         subtasks=[row.subtask for row in roles.target],
     )
+
+
+def _other(
+    workspace: Workspace, spec: RunSpec, roles: Roles, estimates: Estimates, matrix: str
+) -> InfluenceSource:
+    """W or E: what the run has of it, or true values where these cost no language model."""
+    source = estimates.best_other(matrix)
+    if source is not None:
+        return source
+    if needs_model(spec.config):
+        raise ConfigError(
+            f"This run did not label what objective {spec.config.objective!r} reads.",
+            f"Start a run with --objective {spec.config.objective}.",
+        )
+    helpers, helped = matrix_sides(roles)[matrix]
+    found: InfluenceSource = make_method(workspace, spec, roles).source(helpers, helped)
+    return found
 
 
 def _range(estimates: Estimates, files: RunFiles) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from. Knows nothing of how the stages work.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ class RunSpec:
     Attributes:
         config: The settings, with the objective filled in.
         train: The training pool before a target sample is taken out of it.
-        target: The target set, None when it is a sample of the pool.
+        target: The target set, None when it is a sample of the pool, or when there is none: a
+            pointwise method needs none.
         target_sample: Rows of the pool that become the target set, None with ``target``.
         existing: Rows the model was already tuned on, for objective ``flcg``.
     """
@@ -65,7 +66,8 @@ class RunSpec:
                 f"The target sample {self.target_sample!r} is not a number of rows.",
                 "Give a whole number.",
             )
-        if (self.target is None) == (self.target_sample is None):
+        given = (self.target is not None) + (self.target_sample is not None)
+        if given > 1 or (given == 0 and not METHODS[self.config.method].pointwise):
             raise ConfigError(
                 "A run needs a target set.", "Give a target file, or sample:N for N pool rows."
             )
@@ -84,10 +86,15 @@ class RunSpec:
     def usable_objectives(self) -> list[Entry]:
         """The objectives whose needs this run can meet, in the order of the registry."""
         given = {"row-scores"}
-        if "pairwise" in METHODS[self.config.method].needs:
+        needs = METHODS[self.config.method].needs
+        if "pairwise" in needs:
             given |= {"target-matrix", "pool-matrix"}
             if self.existing is not None:
                 given.add("existing-matrix")
+        if "language-model" in needs:
+            # W and E cost passes of the model: only what the run labelled is there.
+            labelled = OBJECTIVES[self.config.objective].needs
+            given -= {"pool-matrix", "existing-matrix"} - labelled
         return [entry for entry in OBJECTIVES if entry.needs <= given]
 
     def write(self, run_dir: Path, run_id: str) -> None:
@@ -114,15 +121,8 @@ class RunSpec:
                 "Give the config.json of a run folder.",
             )
         try:
-            known = {field.name for field in fields(RunConfig)}
-            unknown = sorted(set(content["config"]) - known)
-            if unknown:
-                raise ConfigError(
-                    f"{path} holds the unknown setting {unknown[0]!r}.",
-                    "It was written by another version of this software.",
-                )
             return cls(
-                config=RunConfig(**content["config"]),
+                config=RunConfig.from_json(content["config"]),
                 train=_source(content["train"]),
                 target=_source(content["target"]) if content["target"] else None,
                 target_sample=content["target_sample"],
@@ -155,5 +155,4 @@ def resolve(config: RunConfig) -> RunConfig:
             f"Objective {objective!r} compares pairs, but {config.method!r} scores single rows.",
             "Use --objective topk.",
         )
-    values = {field.name: getattr(config, field.name) for field in fields(RunConfig)}
-    return RunConfig(**(values | {"objective": objective}))
+    return replace(config, objective=objective)

@@ -15,6 +15,7 @@ import numpy as np
 
 from nncift_core.errors import ConfigError
 from nncift_core.files import load_array, read_json
+from nncift_core.influence import METHODS
 from nncift_core.network.reducers import stream
 from nncift_core.network.tiles import MOST_TILES, TileAbsMax, TileMean
 from nncift_core.pipeline.artifacts import RunFiles
@@ -168,6 +169,40 @@ class RunView:
         """``(n_train,)`` mean influence of each pool row."""
         return load_array(self.files.row_mean)
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether rows are scored alone; then there is no heatmap and no pair."""
+        return METHODS[self.spec.config.method].pointwise
+
+    @functools.cached_property
+    def row_scores(self) -> FloatArray:
+        """``(n_train,)`` what top-k ranks by; for a pointwise method the score of each row."""
+        if self.files.row_scores.is_file():
+            return load_array(self.files.row_scores)
+        return self.row_mean
+
+    @functools.cached_property
+    def predicted_scores(self) -> FloatArray:
+        """``(n_train,)`` scores of a pointwise run as predicted. Raises: ConfigError."""
+        self._require(pointwise=True)
+        return self.estimates.raw.block(0, len(self.roles.pool))[:, 0]
+
+    @functools.cached_property
+    def true_scores(self) -> FloatArray:
+        """``(n_train,)`` scores of a pointwise run, NaN where unlabelled. Raises: ConfigError."""
+        self._require(pointwise=True)
+        if self.estimates.labels is None:
+            return self.row_mean
+        true = np.full(len(self.roles.pool), np.nan, dtype=np.float32)
+        labels = self.estimates.labels.everything
+        true[labels.helper] = labels.value
+        return true
+
+    def _require(self, *, pointwise: bool) -> None:
+        if self.pointwise != pointwise:
+            kind = "single rows" if self.pointwise else "pairs"
+            raise ConfigError(f"Method {self.spec.config.method!r} gives a value to {kind}.")
+
     @functools.cached_property
     def column_mean(self) -> FloatArray:
         """``(n_target,)`` mean influence on each target row."""
@@ -222,7 +257,11 @@ class RunView:
             target_order: How target rows are ordered.
             aggregate: ``mean``, or ``strongest``: the value of the largest magnitude.
             most_tiles: Drawn cells per side.
+
+        Raises:
+            ConfigError: The method scores single rows.
         """
+        self._require(pointwise=False)
         pool = _window(self.order("pool", pool_order), pool_window)
         target = _window(self.order("target", target_order), target_window)
         source = self.estimates.subset(pool, target)
@@ -242,6 +281,7 @@ class RunView:
 
     def pair(self, pool_position: int, target_position: int) -> PairView:
         """One pair by the positions of its rows. Raises: ConfigError."""
+        self._require(pointwise=False)
         n_train, n_target = len(self.roles.pool), len(self.roles.target)
         if not (0 <= pool_position < n_train and 0 <= target_position < n_target):
             raise ConfigError(

@@ -36,17 +36,18 @@ class RunTables:
         Args:
             name: Unique among projects, upper and lower case being equal.
             pool_id: Dataset to choose from.
-            target_id: Dataset of the target rows, or None
-            target_sample: with the number of pool rows to sample as target.
+            target_id: Dataset of the target rows, None where there is none
+            target_sample: or where so many pool rows are sampled as target. A project without
+                any target is for methods that score single rows.
 
         Raises:
             ConfigError: The name is empty, too long or taken, a dataset is not stored, or both
-                or neither kind of target are given.
+                kinds of target are given.
         """
         name = _checked_name(name)
-        if (target_id is None) == (target_sample is None):
+        if target_id is not None and target_sample is not None:
             raise ConfigError(
-                f"Project {name!r} needs one target: a second dataset or a sample of the pool.",
+                f"Project {name!r} has two targets: a second dataset and a sample of the pool.",
                 "Give either the target dataset or the number of rows to sample.",
             )
         if target_sample is not None and target_sample < 1:

@@ -1,4 +1,4 @@
-"""A workspace: the folder that holds the catalog, uploads, embeddings, runs and exports.
+"""A workspace: the folder that holds the catalog, uploads, embeddings, labels, runs and exports.
 
 Knows where things lie and how to remove them, nothing of what they mean. Ids become path
 parts only after they were checked.
@@ -50,6 +50,8 @@ class Workspace:
             workspace.runs_dir,
             workspace.uploads_dir,
             workspace.embeddings_dir,
+            workspace.labels_dir,
+            workspace.pilots_dir,
             workspace.exports_dir,
         ):
             with named_errors(folder):
@@ -80,6 +82,16 @@ class Workspace:
     def embeddings_dir(self) -> Path:
         """The embedding cache."""
         return self.path / "embeddings"
+
+    @property
+    def labels_dir(self) -> Path:
+        """Finished parts of labelling, one folder per influence function with its settings."""
+        return self.path / "labels"
+
+    @property
+    def pilots_dir(self) -> Path:
+        """One folder per pilot: a job that measures how fast labels come."""
+        return self.path / "pilots"
 
     @property
     def exports_dir(self) -> Path:
@@ -153,8 +165,15 @@ class Workspace:
         return Freed(freed + max(0, before - self.catalog.used_bytes()), runs, datasets)
 
     def disk_use(self) -> dict[str, int]:
-        """Bytes by part: catalog, uploads, embeddings, runs, exports."""
-        parts = (self.uploads_dir, self.embeddings_dir, self.runs_dir, self.exports_dir)
+        """Bytes by part: catalog, uploads, embeddings, labels, runs, pilots, exports."""
+        parts = (
+            self.uploads_dir,
+            self.embeddings_dir,
+            self.labels_dir,
+            self.runs_dir,
+            self.pilots_dir,
+            self.exports_dir,
+        )
         return {"catalog": size_of(self.catalog.path), **{p.name: size_of(p) for p in parts}}
 
     def _remove_run_files(self, run_id: str) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from nncift_core.cli.settings import SETTINGS, uses
 from nncift_core.config import RunConfig
 from nncift_core.datasets import FIELDS, ColumnMapping, demo_paths, preview_file
 from nncift_core.errors import NNCIFTError
+from nncift_core.influence import METHODS
 from nncift_core.store import DatasetRecord, Workspace
 
 PROGRAM = ("python", "-m", "nncift_core")
@@ -27,26 +28,25 @@ def run_command(
 ) -> str:
     """The ``run`` command of these settings on stored data, one option a line.
 
-    Settings at their default are left out; so is the mapping where it would be guessed alike.
+    Settings at their default are left out, and those that the method does not read; so is the
+    mapping where it would be guessed alike. A method that scores single rows needs neither
+    target nor sample.
     """
     options: list[tuple[str, ...]] = [("--train", path) for path in _files(workspace, pool)]
-    if target is None:
-        options.append(("--target", f"sample:{sample}"))
-    else:
+    if target is not None:
         options += [("--target", path) for path in _files(workspace, target)]
+    elif sample is not None:
+        options.append(("--target", f"sample:{sample}"))
     mapped = _overrides(workspace, [pool, *([target] if target else [])])
     options += [("--map", f"{field}={column}") for field, column in mapped.items()]
     options.append(("--method", config.method))
-    defaults = RunConfig()
-    for field in fields(RunConfig):
-        value = getattr(config, field.name)
-        if field.name == "method" or value in ("", getattr(defaults, field.name)):
-            continue
-        option = f"--{field.name.replace('_', '-')}"
-        options.append((option,) if value is True else (option, str(value)))
+    method = METHODS[config.method]
+    for setting in SETTINGS:
+        if setting.name != "method" and uses(method, setting.group):
+            options.append(setting.arguments(config))
     options.append(("--workspace", str(workspace.path)))
     options.append(("--output", "subset.jsonl"))
-    return _lines([*PROGRAM, "run"], options)
+    return _lines([*PROGRAM, "run"], [option for option in options if option])
 
 
 def replay_command(workspace: Workspace, run_id: str) -> str:

@@ -7,7 +7,7 @@ sends nothing. Knows jobs, not what they compute.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -23,9 +23,6 @@ POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 8.0
 """After so long a cancelled job may be ended by force."""
 
-RUN_STAGES = ("embed", "label", "train", "predict", "select")
-EXACT_STAGES = ("embed", "predict", "select")
-
 _CANCEL_MARKER = "cancel"
 _PROBLEM = "{}-problem"
 
@@ -33,7 +30,7 @@ _PROBLEM = "{}-problem"
 def job_panel(
     job_dir: Path,
     *,
-    stages: Sequence[str] = (),
+    stages: Mapping[str, str] | None = None,
     seconds: Mapping[str, float] | None = None,
     draw_live: Callable[[JobState], None] | None = None,
     key: str = "job",
@@ -42,7 +39,8 @@ def job_panel(
 
     Args:
         job_dir: The job's folder.
-        stages: Names of all stages in order, so that those to come are shown as well.
+        stages: All stages in order with what each counts, so that those to come are shown as
+            well.
         seconds: Seconds by stage of a finished job, for stages that reported no progress.
         draw_live: Draws more inside the polling part, a chart of the points so far.
         key: Beginning of the keys of the panel's buttons.
@@ -57,9 +55,9 @@ def job_panel(
         state = jobs.read_state(job_dir)
         if state.live:
             poll = st.fragment(run_every=POLL_SECONDS)(_draw_polled)
-            poll(job_dir, tuple(stages), draw_live, key)
+            poll(job_dir, stages or {}, draw_live, key)
         else:
-            _draw_ended(job_dir, state, stages, seconds or {}, key)
+            _draw_ended(job_dir, state, stages or {}, seconds or {}, key)
         return state
     return None
 
@@ -76,7 +74,7 @@ def attempt(action: Callable[[Path], object], job_dir: Path, key: str = "job") -
 
 def _draw_polled(
     job_dir: Path,
-    stages: Sequence[str],
+    stages: Mapping[str, str],
     draw_live: Callable[[JobState], None] | None,
     key: str,
 ) -> None:
@@ -98,7 +96,7 @@ def _draw_polled(
 def _draw_ended(
     job_dir: Path,
     state: JobState,
-    stages: Sequence[str],
+    stages: Mapping[str, str],
     seconds: Mapping[str, float],
     key: str,
 ) -> None:
@@ -131,7 +129,9 @@ def _draw_ended(
         )
 
 
-def _draw_stages(state: JobState, stages: Sequence[str], seconds: Mapping[str, float]) -> None:
+def _draw_stages(
+    state: JobState, stages: Mapping[str, str], seconds: Mapping[str, float]
+) -> None:
     """A line per stage: finished with its time, the current one with its bar, those to come."""
     finished = {stage.name: stage for stage in state.stages}
     names = list(dict.fromkeys([*stages, *finished, *([state.stage] if state.stage else [])]))
@@ -142,22 +142,24 @@ def _draw_stages(state: JobState, stages: Sequence[str], seconds: Mapping[str, f
     reached = names.index(state.stage) if state.stage in names else -1
     for place, name in enumerate(names):
         left, right = st.columns([1, 3], vertical_alignment="center")
+        counted = state.unit if name == state.stage else getattr(finished.get(name), "unit", "")
+        words = plain(stage_words(name, counted or stages.get(name, "")))
         if name in finished and name != (state.stage if state.live else None):
             stage = finished[name]
-            left.markdown(f":material/check_circle: {plain(stage_words(name))}")
+            left.markdown(f":material/check_circle: {words}")
             right.caption(
                 f"{stage.total:,} {stage.unit} in {duration(stage.seconds)}"
                 if stage.total
                 else "nothing left to do"
             )
         elif name == state.stage:
-            left.markdown(f":material/{_mark(state)}: **{plain(stage_words(name))}**")
+            left.markdown(f":material/{_mark(state)}: **{words}**")
             right.progress(state.share or 0.0, text=stage_line(state))
         elif state.status == "done" or (started and place < reached):
-            left.markdown(f":material/check_circle: {plain(stage_words(name))}")
+            left.markdown(f":material/check_circle: {words}")
             right.caption(duration(seconds[name]) if name in seconds else "done")
         else:
-            left.markdown(f":gray[:material/circle: {plain(stage_words(name))}]")
+            left.markdown(f":gray[:material/circle: {words}]")
             right.caption("to come" if state.live else "not begun")
 
 

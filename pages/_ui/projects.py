@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from nncift_core.store import ExportRecord, ProjectRecord, RunRecord, Workspace
 from pages._ui.format import ago, counted, number, plain
-from pages._ui.runs import run_status, settings_words, state_words
+from pages._ui.quadrants import kind_of
+from pages._ui.runs import is_pointwise, run_status, settings_words, state_words
 from pages._ui.shell import Context
 
 
@@ -150,8 +151,9 @@ def _trust_words(run: RunRecord) -> str:
         return "exact, nothing to estimate"
     unseen = (result.get("quadrants") or {}).get("q4") or {}
     if unseen.get("r2") is None:
-        return "not measured on unseen pairs"
-    return f"R² {number(unseen['r2'])} on unseen pairs"
+        return "not measured on unseen rows"
+    pointwise = is_pointwise(str(run.config.get("config", {}).get("method", "")))
+    return f"R² {number(unseen['r2'])} on {kind_of(pointwise=pointwise).unseen}"
 
 
 def _select_words(amount: int, done: bool) -> str:

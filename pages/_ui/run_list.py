@@ -11,9 +11,10 @@ from nncift_core.errors import ConfigError
 from nncift_core.store import RunRecord, Workspace
 from pages._ui import state
 from pages._ui.errors import user_errors
-from pages._ui.format import ago, count, counted, duration, file_size, number
+from pages._ui.format import ago, count, duration, file_size, number, plain
 from pages._ui.jobs import attempt
-from pages._ui.runs import LIVE, run_status, settings_words, state_words
+from pages._ui.quadrants import kind_of
+from pages._ui.runs import LIVE, is_pointwise, needs_of, run_status, settings_words, state_words
 from pages._ui.shell import Context
 
 MOST_SHOWN = 8
@@ -70,14 +71,19 @@ def _draw_run(context: Context, run: RunRecord) -> None:
 def _facts(run: RunRecord) -> str:
     parts = [ago(run.created_at)]
     config, result = run.config.get("config", {}), run.result
+    method = str(config.get("method", ""))
+    kind = kind_of(pointwise=is_pointwise(method))
+    if "language-model" in needs_of(method):
+        parts.append(f"model {plain(str(config.get('lm', {}).get('model', '?')))}")
     parts.append(f"keeps {config.get('budget')}, seed {config.get('seed')}")
     if result:
-        parts.append(f"{count(result['n_train'])} x {counted(result['n_target'], 'row')}")
+        others = "" if kind.noun == "row" else f" x {count(result['n_target'])}"
+        parts.append(f"{count(result['n_train'])}{others} rows")
         parts.append(f"selected {count(result['selected'])}")
         parts.append(f"took {duration(sum(result['seconds'].values()))}")
         unseen = (result.get("quadrants") or {}).get("q4") or {}
         if unseen.get("r2") is not None:
-            parts.append(f"R² {number(unseen['r2'])} on unseen pairs")
+            parts.append(f"R² {number(unseen['r2'])} on {kind.unseen}")
     return " · ".join(parts)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from nncift_core import jobs
 from nncift_core.errors import NNCIFTError
@@ -12,13 +13,16 @@ from nncift_core.jobs import JobState
 from nncift_core.store import RunRecord, Workspace
 from pages._ui.format import duration, number, percent, plain
 
-STAGE_WORDS = {
+_STAGES = {
     "embed": "Embed rows",
-    "label": "Label pairs",
+    "label": "Label",
     "train": "Train network",
-    "predict": "Predict pairs",
+    "predict": "Predict",
     "select": "Select rows",
 }
+_STAGES_BY_UNIT = {("label", "gradients"): "Compute gradients"}
+_COUNTED_STAGES = ("label", "predict")
+"""Stages that are named with what they count."""
 _STATES = {
     "queued": "waiting for its turn",
     "running": "running",
@@ -31,9 +35,12 @@ LIVE = ("queued", "running")
 """What a job calls itself while it works or waits to."""
 
 
-def stage_words(stage: str) -> str:
-    """A stage as people read it."""
-    return STAGE_WORDS.get(stage, stage.replace("-", " ").capitalize())
+def stage_words(stage: str, unit: str = "") -> str:
+    """A stage as people read it, by what it counts where that is known: ``Label pairs``."""
+    if (stage, unit) in _STAGES_BY_UNIT:
+        return _STAGES_BY_UNIT[stage, unit]
+    words = _STAGES.get(stage, stage.replace("-", " ").capitalize())
+    return f"{words} {unit}" if unit and stage in _COUNTED_STAGES else words
 
 
 def state_words(status: str) -> str:
@@ -44,6 +51,39 @@ def state_words(status: str) -> str:
 def method_title(name: str) -> str:
     """A method's title, or its name where it is not registered (any more)."""
     return METHODS[name].title if name in METHODS else name
+
+
+def needs_of(name: str) -> frozenset[str]:
+    """What a method needs, nothing where it is not registered (any more)."""
+    return METHODS[name].needs if name in METHODS else frozenset()
+
+
+def is_pointwise(name: str) -> bool:
+    """Whether a method scores single rows instead of pairs."""
+    return "pointwise" in needs_of(name)
+
+
+def label_unit(name: str) -> str:
+    """What the labelling of a method is counted in: ``pairs``, ``gradients`` or ``rows``."""
+    if is_pointwise(name):
+        return "rows"
+    return "gradients" if "gradients" in needs_of(name) else "pairs"
+
+
+def stages_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """The stages of a run in their order, each with what it counts.
+
+    Args:
+        config: The run's settings, as they are recorded.
+    """
+    name = str(config.get("method", ""))
+    pairs = "rows" if is_pointwise(name) else "pairs"
+    stages = {"embed": "rows", "label": label_unit(name), "train": "epochs"}
+    if config.get("exact"):
+        # A function of the embeddings alone is computed where others are predicted.
+        dropped = "embed" if "language-model" in needs_of(name) else "label"
+        stages = {n: unit for n, unit in stages.items() if n not in ("train", dropped)}
+    return {**stages, "predict": pairs, "select": "rows"}
 
 
 def settings_words(run: RunRecord) -> str:
@@ -81,7 +121,7 @@ def progress_words(job: JobState) -> str:
     """``Label pairs 61 %``, or what a queued job waits for."""
     if job.status == "queued":
         return f"waiting behind {job.ahead}" if job.ahead else "starting"
-    stage = stage_words(job.stage) if job.stage else "starting"
+    stage = stage_words(job.stage, job.unit) if job.stage else "starting"
     return stage if job.share is None else f"{stage} {percent(round(job.share, 2))}"
 
 

@@ -1,8 +1,9 @@
 """Which window, orders and pair of the heatmap a page shows, kept in the URL for links.
 
 ``x`` and ``y`` hold places ``first-last`` counted from 1 in the order drawn; ``pair`` holds the
-positions ``pool-target`` of two rows in input order, so that it survives another order. What
-cannot be read counts as absent: a link may be old or mistyped.
+positions ``pool-target`` of two rows in input order, so that it survives another order; ``row``
+is one pool row likewise, from 1. What cannot be read counts as absent: a link may be old or
+mistyped.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import streamlit as st
 
 Side = tuple[int, int] | None
 
+_MOST_DIGITS = 9
 _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 
 
@@ -64,6 +66,20 @@ def read_pair(n_train: int, n_target: int) -> tuple[int, int] | None:
 def write_pair(pool_position: int, target_position: int) -> None:
     """Show this pair from now on."""
     st.query_params["pair"] = f"{pool_position}-{target_position}"
+
+
+def read_row(n_train: int) -> int | None:
+    """Position of the row in the URL, None if there is none."""
+    text = st.query_params.get("row", "")
+    # As the data page does, a link counts rows from 1.
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        return None
+    return int(text) - 1 if 0 < int(text) <= n_train else None
+
+
+def write_row(position: int) -> None:
+    """Show the row at this position in input order from now on."""
+    st.query_params["row"] = str(position + 1)
 
 
 def choice(

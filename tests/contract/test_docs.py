@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from nncift_core.cli.options import build_parser
+from nncift_core.cli.settings import GROUPS, SETTINGS
+from nncift_core.errors import ConfigError
 from nncift_core.export.rows import SCHEMAS
 from nncift_core.influence import METHODS, MethodEntry
 from nncift_core.network import NETWORKS
@@ -62,8 +64,18 @@ def test_every_command_has_a_section_and_every_section_a_command():
 @pytest.mark.parametrize("command", sorted(commands()))
 def test_a_command_and_its_section_have_the_same_options(command):
     section = sections()[command]
-    in_tables = set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
+    in_tables = options_in(section)
+    if command == "pilot":
+        # It takes the data and the settings of a run, which stand there once.
+        in_tables |= options_in(sections()["run"].split("### Results")[0])
     assert in_tables == options_of(commands()[command])
+
+
+def options_in(text):
+    """The options that the tables of a text explain; none of them twice."""
+    found = re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE)
+    assert len(found) == len(set(found))
+    return set(found)
 
 
 def test_no_document_names_an_option_that_does_not_exist():
@@ -75,20 +87,40 @@ def test_no_document_names_an_option_that_does_not_exist():
             assert found <= known, f"{page.name}: {line}"
 
 
-def test_the_defaults_of_the_settings_are_those_of_the_code():
-    table = dict(re.findall(r"^\| `(--[a-z-]+)[^|]*\|.*\| ([^|]+) \|$", COMMAND_LINE, re.MULTILINE))
-    from nncift_core.config import RunConfig
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.option)
+def test_a_setting_is_documented_with_its_default_and_its_choices(setting):
+    rows = re.findall(r"^\| `(--[a-z-]+)([^`]*)` \|(.*)\| ([^|]+) \|$", COMMAND_LINE, re.MULTILINE)
+    ((metavar, meaning, default),) = [rest for option, *rest in rows if option == setting.option]
+    (action,) = [a for a in commands()["run"]._actions if setting.option in a.option_strings]
+    assert metavar.strip() == ("" if action.nargs == 0 else action.metavar)
+    if setting.option == "--objective":
+        for method in METHODS:
+            assert f"`{method.name}`" in default
+            assert f"`{method.default_objective}`" in default
+    elif setting.kind == "bool":
+        assert default == "off"
+    elif setting.kind == "str" and setting.option != "--budget":
+        assert default.split(",")[0] == (f"`{setting.default}`" if setting.default else "none")
+    else:
+        assert float(default) == float(setting.default)
+    for choice in choices_of(setting):
+        assert f"`{choice}`" in meaning
 
-    default = RunConfig()
-    for option, value in (
-        ("--label-fraction", default.label_fraction),
-        ("--budget", default.budget),
-        ("--seed", default.seed),
-        ("--method", f"`{default.method}`"),
-        ("--network", f"`{default.network}`"),
-    ):
-        assert table[option] == str(value)
-    assert f"`{default.encoder}`" in table["--encoder"]
+
+def choices_of(setting):
+    """The values that the configuration accepts, where it names them."""
+    try:
+        GROUPS[setting.group](**{setting.field: "?"})
+    except ConfigError as error:
+        start, _, names = error.hint.partition("Choose one of:")
+        return [] if start else re.findall(r"[\w-]+", names)
+    return []
+
+
+def test_choices_are_found():
+    found = {setting.option for setting in SETTINGS if choices_of(setting)}
+    assert {"--dtype", "--quantization", "--attention", "--template"} <= found
+    assert "--selectit-variant" in found
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def make_run(demo_workspace: Place) -> Callable[..., Place]:
 
     def make(state: JobState, config: RunConfig | None = None, *, age: float = 0.0) -> Place:
         place = demo_workspace
-        spec = _spec(place.project, config or RunConfig())
+        spec = make_spec(place.project, config or RunConfig())
         run_id = place.workspace.new_run_id()
         folder = place.workspace.run_dir(run_id)
         jobs.create(folder, {"kind": "run", "run_id": run_id})
@@ -200,7 +200,7 @@ def _finished(tmp_path_factory: pytest.TempPathFactory, small_demo: Path) -> tup
             )
         workspace = Workspace.open(root)
         project = pipeline.ensure_demo(workspace)
-        spec = _spec(project, RunConfig(label_fraction=0.2, budget="0.3"))
+        spec = make_spec(project, RunConfig(label_fraction=0.2, budget="0.3"))
         run_id = pipeline.create_run(workspace, project.id, spec)
         pipeline.work(workspace.run_dir(run_id))
     return root, run_id
@@ -225,7 +225,8 @@ def finished_run(
     return Place(workspace, workspace.catalog.projects()[0], run_id)
 
 
-def _spec(project: ProjectRecord, config: RunConfig) -> Any:
+def make_spec(project: ProjectRecord, config: RunConfig) -> Any:
+    """A run of the demo project."""
     from nncift_core.pipeline import DataSource, RunSpec
 
     assert project.target_id is not None

@@ -6,28 +6,41 @@ Its fixtures are used by importing them.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import importlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from nncift_core import jobs
-from nncift_core.config import RunConfig
+from nncift_core.config import LanguageModelConfig, RunConfig
 from nncift_core.errors import NNCIFTError
 from nncift_core.store import Workspace
-from tests.pages.conftest import N_TARGET, N_TRAIN, REPOSITORY, Place
+from tests.fake_encoder import PLACES, FakeEncoder
+from tests.pages.conftest import N_TARGET, N_TRAIN, REPOSITORY, Place, make_spec
+from tests.tiny_lm import make_tiny_model
 
 __all__ = ["N_TARGET", "N_TRAIN", "Runs", "every_text", "open_page"]
 
 
 @dataclass(frozen=True)
 class Runs:
-    """A workspace with the small demo and a finished run that has a network."""
+    """A workspace with the small demo and a finished run that has a network.
+
+    Attributes:
+        workspace: The workspace.
+        project_id: The demo project.
+        predicted: The run that has a network.
+        others: Ids of runs with a language model, by what they are.
+    """
 
     workspace: Workspace
     project_id: str
     predicted: str
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def query(self, run_id: str, **more: str) -> dict[str, str]:
         """The query of a link to a run."""
@@ -62,6 +75,57 @@ class Runs:
 def finished_runs(finished_run: Place) -> Runs:
     """A finished run that the test may change."""
     return Runs(finished_run.workspace, finished_run.project.id, finished_run.run_id)
+
+
+@pytest.fixture(scope="session", name="_labelled_by_models")
+def runs_of_language_models(
+    _finished: tuple[Path, str], small_demo: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str]]:
+    """The finished workspace with runs that a tiny language model labelled, and their ids."""
+    from nncift_core import pipeline
+
+    root = tmp_path_factory.mktemp("labelled") / "ws"
+    shutil.copytree(_finished[0], root)
+    folder = make_tiny_model(tmp_path_factory.mktemp("model") / "tiny", positions=2048)
+    model = LanguageModelConfig(model=str(folder))
+    wanted = {
+        "selectit": RunConfig(method="selectit", label_fraction=0.2, lm=model),
+        "selectit-exact": RunConfig(method="selectit", exact=True, lm=model),
+        # It reads W too, so there are two quadrant tables.
+        "delift": RunConfig(method="delift", label_fraction=0.1, objective="fl-pool", lm=model),
+    }
+    ids = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NNCIFT_DEMO_DIR", str(small_demo))
+        _without_a_sentence_encoder(patch)
+        workspace = Workspace.open(root)
+        (project,) = workspace.catalog.projects()
+        for name, config in wanted.items():
+            ids[name] = pipeline.create_run(workspace, project.id, make_spec(project, config))
+            pipeline.work(workspace.run_dir(ids[name]))
+    return root, ids
+
+
+@pytest.fixture(name="model_runs")
+def finished_runs_of_language_models(
+    _labelled_by_models: tuple[Path, dict[str, str]],
+    tmp_path: Path,
+    small_demo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Runs:
+    """A copy of them that the test may change."""
+    root, ids = _labelled_by_models
+    monkeypatch.setenv("NNCIFT_DEMO_DIR", str(small_demo))
+    _without_a_sentence_encoder(monkeypatch)
+    shutil.copytree(root, tmp_path / "ws")
+    workspace = Workspace.open(tmp_path / "ws")
+    (project,) = workspace.catalog.projects()
+    return Runs(workspace, project.id, "", ids)
+
+
+def _without_a_sentence_encoder(patch: pytest.MonkeyPatch) -> None:
+    for module in PLACES:
+        patch.setattr(importlib.import_module(module), "open_encoder", lambda name: FakeEncoder())
 
 
 @pytest.fixture(name="jobs_at_once")

@@ -8,7 +8,7 @@ import pytest
 from nncift_core.network.verdict import QUADRANTS
 from nncift_core.pipeline.view import Heatmap, color_range
 from nncift_core.selection.curve import gain_curve
-from pages._ui.charts import QUADRANT_COLORS, epoch_chart, gain_chart
+from pages._ui.charts import QUADRANT_COLORS, epoch_chart
 from pages._ui.charts_heatmap import (
     Group,
     box_window,
@@ -17,6 +17,8 @@ from pages._ui.charts_heatmap import (
     groups,
     heatmap_chart,
 )
+from pages._ui.charts_scores import clicked_place, histogram_chart, score_bars, strip_chart
+from pages._ui.charts_selection import gain_chart
 
 POINTS = [
     {"epoch": float(epoch), "q1": 0.3 / (epoch + 1), "q2": 0.3, "q3": 0.2, "q4": 0.4 / (epoch + 1)}
@@ -210,3 +212,82 @@ def test_groups_are_named_at_their_middle_and_texts_are_literal() -> None:
     )
     assert list(figure.layout.xaxis.tickvals) == [5.5, 7, 9]
     assert figure.layout.xaxis.ticktext[1] == "&lt;b&gt;x&lt;/b&gt;"
+
+
+def test_epoch_chart_of_single_rows_has_two_panels() -> None:
+    rows = {"q1": "labelled rows", "q4": "unseen rows"}
+    figure = epoch_chart(POINTS, quadrants=rows, unseen="unseen rows")
+    assert list(_lines(figure)) == ["q1", "q4"]
+    assert figure.layout.title.text == "Error on unseen rows (Q4) fell from 0.4 to 0.1"
+    assert figure.layout.height < epoch_chart(POINTS).layout.height
+
+
+@pytest.mark.parametrize(("count", "most"), [(7, 400), (400, 400), (1000, 400), (1001, 3)])
+def test_score_bars_hold_every_row_once(count: int, most: int) -> None:
+    scores = np.random.default_rng(0).normal(size=count).astype(np.float32)
+    scores[::5] = np.nan
+    bars = score_bars(scores, most)
+    assert len(bars.mean) == min(count, most)
+    sizes = np.diff(bars.edges)
+    assert sizes.sum() == count
+    assert sizes.max() - sizes.min() <= 1
+    assert bars.rows_per_bar == sizes.max()
+    for bar, (start, stop) in enumerate(zip(bars.edges[:-1], bars.edges[1:], strict=True)):
+        known = [value for value in scores[start:stop].tolist() if value == value]
+        if known:
+            assert bars.mean[bar] == pytest.approx(sum(known) / len(known), rel=1e-5, abs=1e-6)
+            assert (bars.lowest[bar], bars.highest[bar]) == (min(known), max(known))
+        else:
+            assert np.isnan([bars.mean[bar], bars.lowest[bar], bars.highest[bar]]).all()
+        for place in (start + 1, stop):
+            assert bars.bar_of(int(place)) == bar
+
+
+def test_strip_chart_places_bars_and_says_what_is_in_them() -> None:
+    bars = score_bars(np.array([4, 2, 2, np.nan, np.nan, 1], np.float32), 3)
+    figure = strip_chart(bars, title="t", row_axis="rows", marked=5)
+    (trace,) = figure.data
+    assert list(trace.x) == [1.5, 3.5, 5.5]
+    assert list(trace.width) == [2, 2, 2]
+    assert list(trace.y) == [3, 2, 1]
+    assert trace.hovertext[0] == "rows 1 to 2: mean 3, from 2 to 4"
+    assert list(figure.layout.xaxis.range) == [0.5, 6.5]
+    assert figure.layout.shapes[0].x0 == 5
+    assert figure.layout.yaxis.range[0] == 0
+    assert strip_chart(score_bars(np.full(3, np.nan, np.float32)), title="", row_axis="").data
+
+
+def test_strip_chart_begins_above_zero_only_where_it_says_so() -> None:
+    near = strip_chart(score_bars(np.array([2.1, 2.2], np.float32)), title="", row_axis="")
+    assert near.layout.yaxis.range[0] > 2
+    assert "axis from 2.09" in near.layout.yaxis.title.text
+    below = strip_chart(score_bars(np.array([-1.0, 2.0], np.float32)), title="", row_axis="")
+    assert below.layout.yaxis.range[0] < -1
+    assert "axis" not in below.layout.yaxis.title.text
+
+
+def test_clicked_bar_gives_its_first_row() -> None:
+    bars = score_bars(np.arange(1000, dtype=np.float32), 400)
+    figure = strip_chart(bars, title="", row_axis="")
+    for bar, x in enumerate(figure.data[0].x):
+        assert clicked_place({"points": [{"x": x}]}, bars) == bars.edges[bar] + 1
+    assert clicked_place(None, bars) is None
+    assert clicked_place({"points": []}, bars) is None
+    assert clicked_place({"points": [{"x": 9_999}]}, bars) == bars.edges[-2] + 1
+
+
+def test_histogram_counts_labelled_and_predicted_rows_apart_in_the_same_bins() -> None:
+    predicted = np.array([0, 0.1, 0.2, 1, np.nan], np.float32)
+    labelled = np.array([0, 1, 1], np.float32)
+    figure = histogram_chart(predicted, labelled, title="t")
+    below, above = figure.data
+    assert list(below.x) == list(above.x)
+    assert (sum(below.y), sum(above.y)) == (4, 3)
+    assert (below.y[-1], above.y[-1]) == (1, 2)
+    assert figure.layout.barmode == "stack"
+    notes = [note.text for note in figure.layout.annotations]
+    assert "predicted: 4 rows" in notes[0]
+    assert "labelled: 3 rows" in notes[1]
+    same = histogram_chart(np.full(3, 2.0, np.float32), np.array([], np.float32), title="t")
+    assert len(same.data) == 1
+    assert not histogram_chart(*[np.array([np.nan], np.float32)] * 2, title="t").data

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nncift_core.errors import ConfigError
-from nncift_core.influence.label_plan import LabelPlan, plan_block
+from nncift_core.influence.label_plan import LabelPlan, plan_block, plan_labels, plan_rows
 
 
 def rows_of(plan: LabelPlan) -> tuple[set[int], set[int], set[int], set[int]]:
@@ -143,3 +143,68 @@ def test_measured_parts_of_labelled_rows_are_drawn_too() -> None:
         places[np.searchsorted(q1.helpers, q3.helpers)] += 1
     quarters = places[:748].reshape(4, -1).sum(axis=1) / places.sum()
     np.testing.assert_allclose(quarters, 0.25, atol=0.05)
+
+
+def test_x_is_drawn_alike_whatever_else_is_labelled() -> None:
+    alone = plan_block(300, 100, 0.1, 3)
+    more = plan_labels(300, 100, 0.1, 3, matrices=("target", "pool", "existing"), n_existing=80)
+    for block, again in zip(alone.blocks, more.blocks, strict=False):
+        assert (block.role, block.matrix) == (again.role, again.matrix)
+        np.testing.assert_array_equal(block.helpers, again.helpers)
+        np.testing.assert_array_equal(block.helped, again.helped)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.3, 0.5, 1.0])
+def test_w_has_two_disjoint_draws_of_the_pool(fraction: float) -> None:
+    for seed in range(20):
+        plan = plan_labels(400, 100, fraction, seed, matrices=("target", "pool"))
+        parts = [plan.block(role, "pool") for role in ("q1", "q4")]
+        (seen, unseen) = parts
+        assert seen is not None and unseen is not None
+        rows = [seen.helpers, seen.helped, unseen.helpers, unseen.helped]
+        together = np.concatenate(rows)
+        assert len(np.unique(together)) == len(together)
+        assert together.max() < 400
+        if fraction <= 0.3:
+            assert len(seen.helpers) == len(seen.helped) == round(fraction * 400)
+        for role in ("q2", "q3"):
+            part = plan.block(role, "pool")
+            assert part is not None and part.n_pairs <= 512
+        q2, q3 = plan.block("q2", "pool"), plan.block("q3", "pool")
+        assert q2 is not None and set(q2.helpers) == set(unseen.helpers)
+        assert q3 is not None and set(q3.helpers) <= set(seen.helpers)
+
+
+def test_e_draws_existing_rows_and_pool_rows() -> None:
+    plan = plan_labels(400, 100, 0.1, 1, matrices=("target", "existing"), n_existing=60)
+    seen, unseen = plan.block("q1", "existing"), plan.block("q4", "existing")
+    assert seen is not None and unseen is not None
+    assert (len(seen.helpers), len(seen.helped)) == (6, 40)
+    assert max(*seen.helpers, *unseen.helpers) < 60
+    assert not set(seen.helpers) & set(unseen.helpers)
+    assert not set(seen.helped) & set(unseen.helped)
+
+
+def test_too_few_existing_rows_are_refused() -> None:
+    with pytest.raises(ConfigError, match="existing rows and pool rows"):
+        plan_labels(100, 100, 0.05, 1, matrices=("target", "existing"), n_existing=20)
+
+
+def test_rows_alone() -> None:
+    plan = plan_rows(2_000, 0.05, 0)
+    seen, unseen = plan.block("q1"), plan.block("q4")
+    assert seen is not None and unseen is not None
+    assert (len(seen.helpers), len(unseen.helpers)) == (100, 20)
+    assert not set(seen.helpers) & set(unseen.helpers)
+    assert [block.role for block in plan.blocks] == ["q1", "q4"]
+    assert (plan.training_pairs, plan.evaluation_pairs) == (100, 20)
+    assert set(seen.helpers) != set(range(100))
+
+
+def test_too_few_rows_alone_are_refused_with_a_fraction_that_is_enough() -> None:
+    with pytest.raises(ConfigError, match="gives 4 training rows") as caught:
+        plan_rows(80, 0.05, 0)
+    enough = float(caught.value.hint.split("of ")[1].split(" or")[0])
+    assert plan_rows(80, enough, 0).training_pairs >= 16
+    with pytest.raises(ConfigError, match="Use --exact"):
+        plan_rows(20, 0.5, 0)

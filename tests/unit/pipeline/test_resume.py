@@ -13,7 +13,7 @@ from nncift_core import files as files_module
 from nncift_core import pipeline
 from nncift_core.embeddings import cache
 from nncift_core.errors import Cancelled
-from nncift_core.influence import label as label_module
+from nncift_core.influence import base as influence_base
 from nncift_core.network import training
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.progress import SilentProgress
@@ -29,7 +29,7 @@ ARTIFACTS = [
 def small_steps(monkeypatch: pytest.MonkeyPatch, short_training: None) -> None:
     """These tests run a pipeline some forty times."""
     monkeypatch.setattr(cache, "SHARD_TEXTS", 32)
-    monkeypatch.setattr(label_module, "SHARD_PAIRS", 64)
+    monkeypatch.setattr(influence_base, "SHARD_PAIRS", 64)
 
 
 @pytest.fixture

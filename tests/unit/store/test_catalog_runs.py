@@ -35,9 +35,9 @@ def test_projects_have_readable_ids_and_unique_names(selected_run, make_dataset)
     assert catalog.add_project("日本", "aaaa0001", target_sample=5).id.startswith("project-")
 
 
-def test_a_project_needs_stored_data_and_one_target(selected_run):
+def test_a_project_needs_stored_data_and_at_most_one_target(selected_run):
     catalog = selected_run.catalog
-    for arguments in (("aaaa0001",), ("aaaa0001", "bbbb0002", 5), ("feed", "bbbb0002")):
+    for arguments in (("aaaa0001", "bbbb0002", 5), ("feed", "bbbb0002")):
         with pytest.raises(ConfigError):
             catalog.add_project("New", *arguments)
     with pytest.raises(ConfigError):
@@ -45,6 +45,13 @@ def test_a_project_needs_stored_data_and_one_target(selected_run):
     with pytest.raises(ConfigError, match="too small"):
         catalog.add_project("New", "aaaa0001", target_sample=0)
     assert len(catalog.projects()) == 1
+    alone = catalog.add_project("New", "aaaa0001")
+    assert (alone.target_id, alone.target_sample) == (None, None)
+    assert catalog.project(alone.id) == alone
+    # The pool is another project's, too.
+    assert catalog.delete_project(alone.id) == ()
+    alone = catalog.add_project("Rows alone", "aaaa0001")
+    assert (alone.target_id, alone.target_sample) == (None, None)
 
 
 def test_renaming_keeps_the_id(selected_run):

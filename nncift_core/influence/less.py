@@ -1,0 +1,209 @@
+"""LESS: influence as the agreement of a tuning step on one row with the gradient of another.
+
+influence[i, j] = Σ_c w_c ⟨Γ_c(i), g_c(j)⟩ over the checkpoints c of a short LoRA warm-up, where
+g_c(j) is the gradient of row j's mean response loss for the LoRA weights, Γ_c(i) the step that
+Adam would make on row i with that checkpoint's state, both projected by one sketch to length 1,
+and w_c the checkpoint's mean learning rate over the sum of all.
+
+The cost is one gradient a row, side and checkpoint; pairs of rows that have gradients are free.
+
+Source: Xia et al., "LESS: Selecting Influential Data for Targeted Instruction Tuning", ICML 2024,
+sections 3 and 4. Knows nothing of how gradients are computed, nor of which pairs are wanted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nncift_core.config import DEFAULT_MODEL, LanguageModelConfig, LessConfig
+from nncift_core.errors import ConfigError
+from nncift_core.influence.base import PairwiseInfluence, Rows
+from nncift_core.influence.gradient_shards import GradientShards, Opened, row_key, row_texts
+from nncift_core.influence.model_access import ModelAccess
+from nncift_core.influence.shards import MemoryShards, Shards, digest
+from nncift_core.lm.features import GradientFeatures, Side
+from nncift_core.lm.loading import LanguageModel
+from nncift_core.lm.lora import Adapter
+from nncift_core.lm.quantization import gradient_mode, ready_for_training
+from nncift_core.lm.warmup import draw_warmup_rows
+from nncift_core.progress import Progress, SilentProgress
+from nncift_core.types import FloatArray, Row
+
+BLOCK_ROWS = 1024
+"""Rows of one side that are multiplied at once."""
+
+SHARD_PAIRS = 4 * 1024 * 1024
+"""Pairs of one shard of values; they are free."""
+
+
+class Less(PairwiseInfluence):
+    """How much a tuning step on a row lowers the loss on another, -1 to 1.
+
+    A row that is longer than the model's context, or whose gradient is exactly 0, has no label:
+    its row or column is NaN.
+
+    Args:
+        model: A name (``demo``, a hub id or a folder), settings, or an opened model, which is
+            given back as it was.
+        settings: Warm-up, LoRA and sketch.
+        pool: The rows that the warm-up draws from.
+        seed: Of the draw, the first LoRA weights, order, dropout and sketch.
+    """
+
+    unit = "gradients"
+
+    def __init__(
+        self,
+        model: str | Path | LanguageModelConfig | LanguageModel = DEFAULT_MODEL,
+        settings: LessConfig | None = None,
+        pool: Rows = (),
+        seed: int = 0,
+    ) -> None:
+        self._access = ModelAccess(model)
+        self._settings = settings or LessConfig()
+        self._pool, self._seed = pool, seed
+        self._trainable: LanguageModel | None = None
+        self._shards: Shards | None = None
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Changes with everything besides the rows that values depend on.
+
+        That is the model with tokenizer and template, the settings, seed and warm-up rows.
+
+        Raises:
+            ModelError: The model cannot be found.
+            ConfigError: There is no pool.
+        """
+        settings = json.dumps(asdict(self._settings), sort_keys=True)
+        texts = row_texts(self._warmup_rows)
+        return digest("less", self._access.identity, settings, str(self._seed), texts)
+
+    @functools.cached_property
+    def _warmup_rows(self) -> list[Row]:
+        if not self._pool:
+            raise ConfigError(
+                "LESS warms the model up on rows of a training pool, and there are none.",
+                "Give it the pool: create('less', pool=rows).",
+            )
+        return draw_warmup_rows(self._pool, self._settings.warmup_share, self._seed)
+
+    @functools.cached_property
+    def _gradients(self) -> GradientShards:
+        epochs, dimensions = self._settings.epochs, self._settings.dimensions
+        return GradientShards(self.identity, self._warmup_rows, epochs, dimensions)
+
+    def planned_units(self, blocks: Sequence[tuple[Rows, Rows]]) -> int:
+        """Gradients: of the warm-up, and one a row, side and checkpoint."""
+        rows = sum(len(side) for side in _wanted(blocks).values()) + len(self._warmup_rows)
+        return rows * self._settings.epochs
+
+    def shard_rows(self, n_helped: int) -> int:
+        """Helpers of one shard of a block with ``n_helped`` columns."""
+        return max(1, SHARD_PAIRS // max(1, n_helped))
+
+    def prepare(self, blocks: Sequence[tuple[Rows, Rows]], shards: Shards) -> None:
+        """Warm up, and compute the features of all rows of these blocks.
+
+        Stored parts are not computed again, and the model is opened only where something is
+        missing. Features are read back from the shards later, so they need not fit into memory.
+
+        Raises:
+            ModelError: The model cannot be opened, or memory does not hold a row's gradient.
+            Cancelled: After any row.
+        """
+        self._shards = shards
+        wanted = _wanted(blocks)
+        if any(wanted.values()):
+            with self._computing(shards.progress, wanted) as opened:
+                self._gradients.compute(wanted, shards, opened)
+
+    def matrix(self, helpers: Rows, helped: Rows, progress: Progress | None = None) -> FloatArray:
+        """True influence, ``(len(helpers), len(helped))`` float32, higher is more helpful.
+
+        Features of rows that were not prepared are computed now.
+
+        Args:
+            helpers: Rows that are tuned on.
+            helped: Rows whose loss is looked at.
+            progress: ``advance(0)`` is called now and then, so that it can cancel the work; rows
+                that were not prepared are counted.
+
+        Raises:
+            ModelError: The model cannot be opened, or memory does not hold a row's gradient.
+            Cancelled: After any row or block of pairs.
+        """
+        progress = progress or SilentProgress()
+        shards = self._shards or MemoryShards(progress)
+        total: NDArray[np.float64] = np.zeros((len(helpers), len(helped)))
+        if not total.size:
+            return total.astype(np.float32)
+        wanted, gradients = _wanted([(helpers, helped)]), self._gradients
+        with self._computing(progress, wanted) as opened:
+            gradients.compute(wanted, shards, opened)
+            for number, weight in enumerate(gradients.weights()):
+                for top in range(0, len(helpers), BLOCK_ROWS):
+                    block = helpers[top : top + BLOCK_ROWS]
+                    steps = weight * gradients.rows("helper", block, number, shards, opened)
+                    for left in range(0, len(helped), BLOCK_ROWS):
+                        block = helped[left : left + BLOCK_ROWS]
+                        plain = gradients.rows("helped", block, number, shards, opened)
+                        # Summed in float64: a pair has one value, whatever block it is in.
+                        total[top : top + BLOCK_ROWS, left : left + BLOCK_ROWS] += steps @ plain.T
+                        progress.advance(0)
+        return total.astype(np.float32)
+
+    def notes(self) -> list[str]:
+        """What a user should know about the labels so far: rows that have none, and why."""
+        notes, gradients = self._access.notes(), self._gradients
+        if gradients.left_out:
+            notes.append(
+                f"The warm-up left out {gradients.left_out:,} of its {len(self._warmup_rows):,} "
+                "rows: they are longer than the model's context."
+            )
+        for rows, why in (
+            (gradients.misfits, "longer than the model's context"),
+            (gradients.flat, "with a gradient of exactly zero"),
+        ):
+            if rows:
+                notes.append(
+                    f"{len(rows):,} row{'s have' if len(rows) > 1 else ' has'} no label: {why}."
+                )
+        return notes
+
+    @contextlib.contextmanager
+    def _computing(
+        self, progress: Progress, wanted: Mapping[Side, Sequence[Row]]
+    ) -> Iterator[Opened]:
+        """What computes: opened, and alone on its device, from the first call on."""
+        with contextlib.ExitStack() as stack:
+
+            @functools.cache
+            def opened() -> GradientFeatures:
+                given = stack.enter_context(self._access.computing(progress))
+                ready = self._trainable = ready_for_training(self._trainable or given)
+                stack.enter_context(gradient_mode(ready.model))
+                adapter = Adapter(ready.model, self._settings, self._seed)
+                stack.callback(adapter.remove)
+                features = GradientFeatures(ready, adapter, self._settings, self._seed)
+                if ready.device.type != "cpu":
+                    # A CPU does not say that memory ran out: the system ends the process.
+                    features.probe([*self._warmup_rows, *wanted["helper"], *wanted["helped"]])
+                return features
+
+            yield opened
+
+
+def _wanted(blocks: Sequence[tuple[Rows, Rows]]) -> dict[Side, list[Row]]:
+    """The rows of both sides of all blocks, rows of the same texts once."""
+    helpers = {row_key(row): row for rows, _ in blocks for row in rows}
+    helped = {row_key(row): row for _, rows in blocks for row in rows}
+    return {"helper": list(helpers.values()), "helped": list(helped.values())}

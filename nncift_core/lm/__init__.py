@@ -1,0 +1,1 @@
+"""Language models: loading, prompts, scoring, gradients. Nothing heavy is imported here."""

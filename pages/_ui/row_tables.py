@@ -1,0 +1,58 @@
+"""Rows of a run in tables: the extremes on average, and one row in full.
+
+Knows a run's rows and their means, nothing of the order a page draws them in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages._ui.format import number, plain, shortened
+
+if TYPE_CHECKING:
+    from nncift_core.pipeline.view import RunView
+    from nncift_core.types import Row
+
+EXTREMES = 10
+
+
+def draw_extremes(view: RunView) -> None:
+    """The rows of highest and of lowest mean influence, or score, in two tabs."""
+    if view.pointwise:
+        st.subheader("Rows of the highest and the lowest score", anchor=False)
+        names, column = ("Highest scores", "Lowest scores"), "Score"
+        alts = "of the highest score", "of the lowest score"
+    else:
+        st.subheader("Rows that help most and least, on average over all targets", anchor=False)
+        names, column = ("Most helpful", "Least helpful"), "Mean influence"
+        alts = "that help most", "that help least"
+    parts = zip(st.tabs(names), view.extremes("pool", EXTREMES), alts, strict=True)
+    for place, (tab, positions, words) in enumerate(parts):
+        rows = [view.roles.pool[int(i)] for i in positions]
+        tab.dataframe(
+            {
+                column: [number(float(view.row_mean[i])) for i in positions],
+                "Prompt": [shortened(row.prompt, 300) for row in rows],
+                "Response": [shortened(row.response, 300) for row in rows],
+                "Subtask": [row.subtask or "" for row in rows],
+                "Row id": [row.id for row in rows],
+            },
+            hide_index=True,
+            height=390,
+            key=f"extremes-{place}",
+            alt=f"The {len(rows)} rows {words}",
+        )
+
+
+def draw_row(column: Any, title: str, row: Row) -> None:
+    """A row's prompt and response, shown literally."""
+    with column:
+        subtask = f", subtask {plain(row.subtask)}" if row.subtask else ""
+        st.markdown(f"**{title}**")
+        st.caption(f"id {plain(row.id)}{subtask}")
+        st.caption("Prompt")
+        st.code(row.prompt, language=None, wrap_lines=True, height=140)
+        st.caption("Response")
+        st.code(row.response, language=None, wrap_lines=True, height=140)
