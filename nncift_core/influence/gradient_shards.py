@@ -62,8 +62,8 @@ class GradientShards:
         dimensions: Of a feature.
 
     Attributes:
-        misfits: Rows seen that are longer than the context.
-        flat: Rows seen whose gradient was exactly 0.
+        misfits: Ids of rows seen that are longer than the context.
+        flat: Ids of rows seen whose gradient was exactly 0.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class GradientShards:
         self._checkpoints: dict[int, Checkpoint] = {}
         self._places: dict[tuple[Side, Key], tuple[Chunk, int]] = {}
         self._kept: OrderedDict[tuple[Chunk, int], FloatArray] = OrderedDict()
-        self.misfits: set[Key] = set()
-        self.flat: set[Key] = set()
+        self.misfits: dict[str, None] = {}
+        self.flat: dict[str, None] = {}
 
     @property
     def left_out(self) -> int:
@@ -176,9 +176,8 @@ class GradientShards:
         name = digest(self._identity, row_texts(chunk.rows))
         found = shards.get(f"less-{chunk.side}-{number}-{name}", compute, units)
         flat = np.asarray(np.count_nonzero(found, axis=1) == 0)
-        keys = [row_key(row) for row in chunk.rows]
-        self.misfits |= {keys[place] for place in np.flatnonzero(np.isnan(found[:, 0]))}
-        self.flat |= {keys[place] for place in np.flatnonzero(flat)}
+        for ids, places in ((self.misfits, np.isnan(found[:, 0])), (self.flat, flat)):
+            ids |= dict.fromkeys(chunk.rows[place].id for place in np.flatnonzero(places))
         # No direction: a cosine with it does not exist.
         found = np.where(flat[:, None], np.float32(np.nan), found)
         self._keep((chunk, number), found, bounded=shards.folder is not None)

@@ -44,6 +44,10 @@ SHARD_PAIRS = 4 * 1024 * 1024
 """Pairs of one shard of values; they are free."""
 
 
+NAMED_ROWS = 5
+"""Rows that a note names by id."""
+
+
 class Less(PairwiseInfluence):
     """How much a tuning step on a row lowers the loss on another, -1 to 1.
 
@@ -163,19 +167,24 @@ class Less(PairwiseInfluence):
 
     def notes(self) -> list[str]:
         """What a user should know about the labels so far: rows that have none, and why."""
-        notes, gradients = self._access.notes(), self._gradients
+        notes = self._access.notes()
+        if "_gradients" not in self.__dict__:
+            return notes
+        gradients = self._gradients
         if gradients.left_out:
             notes.append(
                 f"The warm-up left out {gradients.left_out:,} of its {len(self._warmup_rows):,} "
-                "rows: they are longer than the model's context."
+                "rows, which are longer than the model's context."
             )
-        for rows, why in (
-            (gradients.misfits, "longer than the model's context"),
-            (gradients.flat, "with a gradient of exactly zero"),
+        for ids, why in (
+            (list(gradients.misfits), "longer than the model's context"),
+            (list(gradients.flat), "since their gradient is exactly zero"),
         ):
-            if rows:
+            if ids:
+                more = len(ids) - NAMED_ROWS
                 notes.append(
-                    f"{len(rows):,} row{'s have' if len(rows) > 1 else ' has'} no label: {why}."
+                    f"Without a label, {why}: {'rows' if len(ids) > 1 else 'row'} "
+                    f"{', '.join(ids[:NAMED_ROWS])}{f' and {more:,} more' if more > 0 else ''}."
                 )
         return notes
 

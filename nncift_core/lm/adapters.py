@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from nncift_core.errors import ModelError
@@ -33,7 +34,10 @@ def with_adapter(model: Any, adapter: Source, *, merge: bool) -> Any:
         folder = str(adapter.folder) if adapter.folder is not None else _download(adapter)
         with safe_open(f"{folder}/{_WEIGHTS}", framework="pt") as file:
             stored = set(file.keys())
-        wrapped = PeftModel.from_pretrained(model, folder, local_files_only=True)
+        with warnings.catch_warnings():
+            # What does not fit is told below, once and clearly.
+            warnings.simplefilter("ignore")
+            wrapped = PeftModel.from_pretrained(model, folder, local_files_only=True)
         taken = set(get_peft_model_state_dict(wrapped))
         if stored != taken:
             odd = sorted(stored ^ taken)[0]

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from nncift_core.config import LessConfig
 from nncift_core.errors import ConfigError, ModelError
+from nncift_core.lm.quantization import without_remarks
 from nncift_core.lm.seeds import generator, hashed
 
 NAME = "less"
@@ -110,14 +111,16 @@ class Adapter:
         self._peft_config = getattr(model, "peft_config", None)
         self._state = _DropoutKey()
         self._seed = seed
+        # An adapter that belongs to the model stays active beside the new one.
+        self._active = _active_adapters(model)
         _inject(model, settings, layers)
+        self._activate()
         for name in layers:
             layer: Any = model.get_submodule(name)
             layer.lora_dropout[NAME] = HashedDropout(
                 settings.dropout, hashed(seed, name), self._state
             )
-            # Beside whatever adapter belongs to the model.
-            layer.set_adapter(list(layer.lora_A.keys()))
+            layer.set_adapter([*self._active.get(name, ()), NAME])
         model.requires_grad_(False)
         ends = f".lora_A.{NAME}.weight", f".lora_B.{NAME}.weight"
         found = {
@@ -130,6 +133,12 @@ class Adapter:
             weight.data = weight.data.float()
             weight.requires_grad_(True)
         self.reset()
+
+    def _activate(self) -> None:
+        """What was active before is so again, and nothing else."""
+        for name, adapters in self._active.items():
+            layer: Any = self._model.get_submodule(name)
+            layer.set_adapter(adapters)
 
     def reset(self) -> None:
         """Draw the first weights: the same for the same seed, on every device."""
@@ -167,18 +176,30 @@ class Adapter:
             setattr(self._model.get_submodule(parent), child, original)
             if hasattr(original, "delete_adapter"):
                 original.delete_adapter(NAME)
+        self._activate()
+        self._model.requires_grad_(False)
         if self._peft_config is None and hasattr(self._model, "peft_config"):
             del self._model.peft_config
         elif self._peft_config is not None:
             self._peft_config.pop(NAME, None)
 
 
-def _inject(model: nn.Module, settings: LessConfig, layers: list[str]) -> None:
-    from nncift_core.lm.loading import quiet
-    from nncift_core.lm.quantization import without_remarks
-
+def _active_adapters(model: nn.Module) -> dict[str, list[str]]:
+    """By layer, the names of the adapters that act there."""
     without_remarks()  # peft imports bitsandbytes
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return {
+        name: list(layer.active_adapters)
+        for name, layer in model.named_modules()
+        if isinstance(layer, BaseTunerLayer)
+    }
+
+
+def _inject(model: nn.Module, settings: LessConfig, layers: list[str]) -> None:
     from peft import LoraConfig, inject_adapter_in_model
+
+    from nncift_core.lm.loading import quiet
 
     config = LoraConfig(
         r=settings.rank,

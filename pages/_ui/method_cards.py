@@ -11,8 +11,12 @@ from pages._ui.format import plain
 METHOD = "method"
 
 
-def draw_methods() -> str:
-    """Draw the cards; the name of the chosen method, which the address keeps."""
+def draw_methods(objective_key: str) -> str:
+    """Draw the cards; the name of the chosen method, which the address keeps.
+
+    Args:
+        objective_key: Key of the field that takes the method's own objective with it.
+    """
     default = RunConfig().method
     chosen = st.query_params.get(METHOD, default)
     chosen = chosen if chosen in METHODS else default
@@ -29,13 +33,14 @@ def draw_methods() -> str:
                     icon=":material/check_circle:" if method.name == chosen else None,
                     disabled=method.name == chosen,
                     on_click=_choose,
-                    args=(method.name,),
+                    args=(method.name, objective_key),
                 )
     return chosen
 
 
-def _choose(name: str) -> None:
+def _choose(name: str, objective_key: str) -> None:
     st.query_params[METHOD] = name
+    st.session_state[objective_key] = METHODS[name].default_objective
 
 
 def needs_words(needs: frozenset[str]) -> str:

@@ -31,7 +31,7 @@ _LABELS_POINTWISE = "Share u of the pool's rows that is labelled; all others are
 
 def draw_form(context: Context) -> None:
     """Draw the settings; Start makes the run and looks at it."""
-    method = draw_methods()
+    method = draw_methods(OBJECTIVE)
     pointwise, needs = METHODS[method].pointwise, METHODS[method].needs
     exact = st.toggle("Exact", key=EXACT, bind="query-params", help=_HELP["exact"])
     if "cosine-of-inputs" in needs and not exact:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nncift_core.cli.options import build_parser
-from nncift_core.cli.settings import SETTINGS, read_settings
+from nncift_core.cli.settings import GROUPS, SETTINGS, read_settings, uses
 from nncift_core.config import LanguageModelConfig, LessConfig, RunConfig, SelectITConfig
+from nncift_core.influence import METHODS
 from pages._ui.command import run_command
 
 LM = LanguageModelConfig(
@@ -61,35 +62,19 @@ def command(demo_workspace: Any) -> Any:
     [
         RunConfig(),
         RunConfig(method="delift"),
+        replace(EVERYTHING, method="delift", exact=False),
         replace(EVERYTHING, method="less"),
         replace(EVERYTHING, method="selectit"),
-        replace(EVERYTHING, method="delift", exact=False),
         RunConfig(method="less", less=LessConfig(learning_rate=1e-7, alpha=512.5)),
-        RunConfig(method="selectit", lm=LanguageModelConfig(model="a folder/with 'quotes'")),
+        RunConfig(method="less", less=LessConfig(modules="a b,'c' $d")),
     ],
-    ids=[
-        "defaults",
-        "delift",
-        "all of less",
-        "all of selectit",
-        "all of delift",
-        "floats",
-        "quotes",
-    ],
+    ids=["se", "delift", "all delift", "all less", "all selectit", "small", "signs"],
 )
 def test_the_command_line_reads_the_same_settings(command: Any, config: RunConfig) -> None:
     found = read_settings(build_parser().parse_args(command(config)))
     # What the method does not read is not on the command line, which would refuse it.
-    unread = {
-        "delift-se": {
-            "lm": LanguageModelConfig(),
-            "less": LessConfig(),
-            "selectit": SelectITConfig(),
-        },
-        "delift": {"less": LessConfig(), "selectit": SelectITConfig()},
-        "less": {"selectit": SelectITConfig()},
-        "selectit": {"less": LessConfig()},
-    }[config.method]
+    method = METHODS[config.method]
+    unread = {group: GROUPS[group]() for group in GROUPS if not uses(method, group)}
     assert found == replace(config, **unread)
 
 
@@ -100,8 +85,8 @@ def test_settings_at_their_default_are_left_out(command: Any) -> None:
 
 
 def test_every_setting_is_shown(command: Any) -> None:
-    shown = {word for method in ("less", "selectit")
-             for word in command(replace(EVERYTHING, method=method)) if word.startswith("--")}  # fmt: skip
+    commands = [command(replace(EVERYTHING, method=method)) for method in ("less", "selectit")]
+    shown = {word for found in commands for word in found if word.startswith("--")}
     differs = {
         setting.option
         for setting in SETTINGS
@@ -109,9 +94,8 @@ def test_every_setting_is_shown(command: Any) -> None:
         if getattr(holder, setting.field) != setting.default
     }
     assert differs <= shown
-    # All but the network, of which there is one.
+    # All but the method, which is always shown, and the network, of which there is one.
     assert len(differs) == len(SETTINGS) - 2
-    assert asdict(EVERYTHING)["method"] == "delift-se"
 
 
 def test_targets(command: Any) -> None:

@@ -64,7 +64,7 @@ def config_of(place: Place) -> dict[str, Any]:
 def test_each_method_brings_its_own_fields(
     method: str, expected: set[str], open_app, demo_workspace, words
 ) -> None:
-    app = open_app("run", {**demo_workspace.query, "method": method})
+    app = open_app("run", {**demo_workspace.query, "method": method, "labels": "20"})
     assert not app.exception and not app.error
     every = MODEL_KEYS | LESS_KEYS | SELECTIT_KEYS
     assert keys_of(app) & every == expected
@@ -78,10 +78,12 @@ def test_each_method_brings_its_own_fields(
 
 
 def test_a_method_is_chosen_by_its_card(open_app, demo_workspace) -> None:
-    app = open_app("run", demo_workspace.query)
+    app = open_app("run", {**demo_workspace.query, "labels": "20", "objective": "coverage"})
+    assert app.selectbox(key="objective").value == "coverage"
     app.button(key="method-less").click().run()
     assert app.query_params["method"] == "less"
     assert app.selectbox(key="objective").value == "topk"
+    assert "objective" not in app.query_params
     assert app.number_input(key="less-rank").value == LessConfig().rank
     assert app.number_input(key="less-learning-rate").value == LessConfig().learning_rate
 

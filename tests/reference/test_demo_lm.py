@@ -62,7 +62,8 @@ def test_its_contexts_were_never_trained_on():
 
 def test_the_folder_says_how_it_was_trained_and_that_the_export_gives_the_same_logits():
     about = json.loads((demo_model_dir() / "training.json").read_text())
-    assert about["largest_logit_difference"] <= 1e-5
+    # Logits reach some tens; kernels of other shapes round their float32 sums differently.
+    assert about["largest_logit_difference"] <= 1e-4
     assert about["tokens"] > 1_000_000
 
 

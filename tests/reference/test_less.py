@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from nncift_core.influence import create, gradient_shards
 from nncift_core.influence.less import Less
 from nncift_core.influence.shards import FolderShards
 from nncift_core.lm import features, gradients
+from nncift_core.lm.devices import LOCKS_VARIABLE
 from nncift_core.lm.loading import LanguageModel, open_model
 from nncift_core.lm.lora import Adapter
 from nncift_core.lm.prompts import Prompter, flatten
@@ -138,6 +139,13 @@ def dense_projection(sketch: Any) -> Tensor:
             column[(inside + shifts[chunk]) % sketch.dimensions] = sign
             columns.append(column)
     return torch.stack(columns, dim=1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(LOCKS_VARIABLE, str(tmp_path_factory.mktemp("locks")))
+        yield
 
 
 @pytest.fixture(scope="module")

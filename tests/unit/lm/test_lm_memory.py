@@ -71,7 +71,7 @@ def test_the_smallest_piece_that_does_not_fit_gives_advice() -> None:
         tried.append(size)
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(ModelError, match="smallest piece of work.*Choose a smaller model"):
+    with pytest.raises(ModelError, match=r"smallest piece of work.*Choose a smaller model"):
         halving(run, 40, 16)
     assert tried == [40, 20, 16]
     with pytest.raises(ModelError, match=r"Buy more\."):

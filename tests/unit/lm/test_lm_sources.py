@@ -43,7 +43,7 @@ def test_a_folder_is_a_folder_and_an_id_an_id(tiny_models: dict[str, Path]) -> N
     "name", ["/nowhere/model", "./model", "~/no/such/model", "a/b/c", "", " ", "two words", "C:\\m"]
 )
 def test_a_name_that_is_neither_is_refused(name: str) -> None:
-    with pytest.raises(ModelError, match="does not exist.*id on the model hub"):
+    with pytest.raises(ModelError, match=r"does not exist.*id on the model hub"):
         resolve_model(name)
 
 
@@ -174,7 +174,7 @@ def test_an_id_without_a_network_says_where_to_look() -> None:
 
 def test_a_gated_model_says_how_to_get_in(monkeypatch: pytest.MonkeyPatch) -> None:
     hub_raises(monkeypatch, GatedRepoError("403 Client Error", response=Response(403)))  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="accepted its licence.*hf auth login"):
+    with pytest.raises(ModelError, match=r"accepted its licence.*hf auth login"):
         find_model("meta/gated-model")
 
 
