@@ -211,12 +211,37 @@ def main() -> None:
     if options.only in (None, "selectit"):
         result["SelectIT"] = selectit(model, rows, 24, options.repeat)
         print("SelectIT", json.dumps(result["SelectIT"], indent=2), flush=True)
-    if options.only in (None, "peak"):
+    if options.only in (None, "peak") and not options.quick:
         result["peak_mb"] = {way: peak_of(way, options.rows) for way in ("engine", "plain")}
     if options.only in (None, "less") and importlib.util.find_spec("less") is not None:
         result["LESS"] = importlib.import_module("less").measure(model, rows, options.repeat)
     if not options.quick:
         write("labelling.json", result)
+    show(result)
+
+
+def show(result: dict[str, Any]) -> None:
+    """A line for each figure that is asked for."""
+    lines: list[tuple[str, float, str, bool]] = []
+    for name, least in zip(RATIOS, (2.5, 6.0), strict=True):
+        if name in result:
+            found = result[name]
+            lines += [
+                (f"DELIFT, {name}: times the plain way", found["speedup"], f">= {least}",
+                 found["speedup"] >= least),
+                ("  share of what reuse can give", found["share_of_ceiling"], ">= 0.90",
+                 found["share_of_ceiling"] >= 0.9),
+                ("  MB of logits", found["engine_logits_mb"], "< 128",
+                 found["engine_logits_mb"] < 128),
+                ("  MB of logits, plain way", found["plain_logits_mb"], "", True),
+            ]  # fmt: skip
+    if "SelectIT" in result:
+        speedup = result["SelectIT"]["speedup"]
+        lines.append(("SelectIT: times the plain way", speedup, ">= 1.4", speedup >= 1.4))
+    for way, peak in result.get("peak_mb", {}).items():
+        lines.append((f"MB of memory in use, {way}", peak, "", True))
+    for name, figure, wanted, met in lines:
+        print(f"{name:48} {figure:9.2f}  {wanted:8} {'' if met else 'MISSED'}")
 
 
 def write(name: str, result: dict[str, Any]) -> None:

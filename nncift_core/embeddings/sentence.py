@@ -19,6 +19,7 @@ import numpy as np
 
 from nncift_core.config import DEFAULT_ENCODER
 from nncift_core.errors import EncoderError
+from nncift_core.runtime import quiet_bitsandbytes
 from nncift_core.types import FloatArray
 
 MINILM_NAMES = frozenset({DEFAULT_ENCODER, f"sentence-transformers/{DEFAULT_ENCODER}"})
@@ -86,6 +87,7 @@ class SentenceEncoder:
     def _model(self) -> Any:
         if self.name in MINILM_NAMES:
             self._check_embedded_weights()
+        quiet_bitsandbytes()
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 

@@ -44,6 +44,9 @@ SHARD_PAIRS = 4 * 1024 * 1024
 """Pairs of one shard of values; they are free."""
 
 
+PROBED_DEVICES = ("cuda", "mps")
+"""Where memory that runs out raises an error; on a CPU the system ends the process."""
+
 NAMED_ROWS = 5
 """Rows that a note names by id."""
 
@@ -203,8 +206,7 @@ class Less(PairwiseInfluence):
                 adapter = Adapter(ready.model, self._settings, self._seed)
                 stack.callback(adapter.remove)
                 features = GradientFeatures(ready, adapter, self._settings, self._seed)
-                if ready.device.type != "cpu":
-                    # A CPU does not say that memory ran out: the system ends the process.
+                if ready.device.type in PROBED_DEVICES:
                     features.probe([*self._warmup_rows, *wanted["helper"], *wanted["helped"]])
                 return features
 

@@ -32,6 +32,7 @@ from nncift_core.lm.sources import (
     resolve_model,
     source_digest,
 )
+from nncift_core.runtime import quiet_bitsandbytes
 
 if TYPE_CHECKING:
     import torch
@@ -181,6 +182,7 @@ def load_weights(
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Without the bars and remarks of the model libraries, which garble progress."""
+    quiet_bitsandbytes()
     from transformers.utils import logging
 
     logging.disable_progress_bar()

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from nncift_core.config import LessConfig
 from nncift_core.errors import ConfigError, ModelError
-from nncift_core.lm.quantization import without_remarks
 from nncift_core.lm.seeds import generator, hashed
+from nncift_core.runtime import quiet_bitsandbytes
 
 NAME = "less"
 """The adapter's name inside peft."""
@@ -113,26 +113,34 @@ class Adapter:
         self._seed = seed
         # An adapter that belongs to the model stays active beside the new one.
         self._active = _active_adapters(model)
-        _inject(model, settings, layers)
+        try:
+            self.parameters = self._put_on(settings)
+        except BaseException:
+            self.remove()
+            raise
+        self.reset()
+
+    def _put_on(self, settings: LessConfig) -> dict[str, nn.Parameter]:
+        """Add the weights with our dropout, and freeze everything else."""
+        _inject(self._model, settings, list(self._originals))
         self._activate()
-        for name in layers:
-            layer: Any = model.get_submodule(name)
+        for name in self._originals:
+            layer: Any = self._model.get_submodule(name)
             layer.lora_dropout[NAME] = HashedDropout(
-                settings.dropout, hashed(seed, name), self._state
+                settings.dropout, hashed(self._seed, name), self._state
             )
             layer.set_adapter([*self._active.get(name, ()), NAME])
-        model.requires_grad_(False)
+        self._model.requires_grad_(False)
         ends = f".lora_A.{NAME}.weight", f".lora_B.{NAME}.weight"
         found = {
             name.removesuffix(f".{NAME}.weight"): weight
-            for name, weight in model.named_parameters()
+            for name, weight in self._model.named_parameters()
             if name.endswith(ends)
         }
-        self.parameters: dict[str, nn.Parameter] = dict(sorted(found.items()))
-        for weight in self.parameters.values():
+        for weight in found.values():
             weight.data = weight.data.float()
             weight.requires_grad_(True)
-        self.reset()
+        return dict(sorted(found.items()))
 
     def _activate(self) -> None:
         """What was active before is so again, and nothing else."""
@@ -186,7 +194,7 @@ class Adapter:
 
 def _active_adapters(model: nn.Module) -> dict[str, list[str]]:
     """By layer, the names of the adapters that act there."""
-    without_remarks()  # peft imports bitsandbytes
+    quiet_bitsandbytes()  # peft imports bitsandbytes
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     return {
@@ -204,7 +212,7 @@ def _inject(model: nn.Module, settings: LessConfig, layers: list[str]) -> None:
     config = LoraConfig(
         r=settings.rank,
         # Whole numbers are what peft expects; it only divides by the rank.
-        lora_alpha=settings.alpha,  # type: ignore[arg-type]
+        lora_alpha=settings.alpha,
         # Ours is put in its place.
         lora_dropout=0.0,
         target_modules=layers,

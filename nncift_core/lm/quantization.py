@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +51,6 @@ def quantization_options(
         return {}
     from transformers import BitsAndBytesConfig
 
-    without_remarks()
-
     if quantization == "nf4":
         config = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
@@ -61,11 +58,6 @@ def quantization_options(
     else:
         config = BitsAndBytesConfig(load_in_8bit=True)
     return {"quantization_config": config, "device_map": {"": device}}
-
-
-def without_remarks() -> None:
-    """Keep bitsandbytes from writing about kernels and number formats into the progress."""
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def is_quantized(model: Any) -> bool:

@@ -38,7 +38,7 @@ WAYS = (
 """From the fastest to the one that every model can go."""
 
 CLOSE = 1e-4
-"""Largest difference of log-probabilities in float32 (that of one family is below 2e-5)."""
+"""Largest difference of log-probabilities in float32; 19 tiny families stay below 2e-5."""
 
 SHARE = 0.2
 """Largest error in half precision, as a share of what the prefix changes."""

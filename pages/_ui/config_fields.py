@@ -101,7 +101,12 @@ def _draw(
             help=help_text,
         )
     return st.text_input(
-        label, value=str(default), key=key, bind="query-params", help=help_text
+        label,
+        value=str(default),
+        key=key,
+        bind="query-params",
+        help=help_text,
+        placeholder="" if default else "none",
     ).strip()
 
 

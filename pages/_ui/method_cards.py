@@ -20,10 +20,11 @@ def draw_methods(objective_key: str) -> str:
     default = RunConfig().method
     chosen = st.query_params.get(METHOD, default)
     chosen = chosen if chosen in METHODS else default
-    with st.grid(min_column_width=300, border=True, key="methods"):
+    with st.grid(min_column_width=230, border=True, key="methods"):
         for method in METHODS:
+            title = f"**{plain(method.title)}**"
             with st.container(gap="xsmall"):
-                st.markdown(f"**{plain(method.title)}**")
+                st.markdown(f":primary[{title}]" if method.name == chosen else title)
                 st.markdown(plain(method.summary))
                 st.caption(f"{needs_words(method.needs)}  \nCost: {plain(method.cost)}")
                 st.caption(f":material/menu_book: {plain(method.citation)}")

@@ -68,7 +68,7 @@ def draw_model_fields(method: str) -> ModelFields:
     own: Mapping[str, Any] = {}
     if "language-model" in entry.needs:
         st.subheader("Language model", anchor=False)
-        with st.grid(min_column_width=220, key="language-model"):
+        with st.grid(min_column_width=270, key="language-model"):
             model = draw_fields(LanguageModelConfig, leave_out=_NOT_OFFERED, labels=_LABELS)
         names = " or ".join(f"`{name}`" for name in SMALL_MODELS)
         st.caption(
@@ -78,7 +78,7 @@ def draw_model_fields(method: str) -> ModelFields:
     if entry.settings in _GROUPS:
         with (
             st.expander(f"Settings of {plain(entry.title)}"),
-            st.grid(min_column_width=220),
+            st.grid(min_column_width=270),
         ):
             own = draw_fields(_GROUPS[entry.settings], prefix=f"{entry.settings}-")
     return ModelFields(model, own, entry.settings)

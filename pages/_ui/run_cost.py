@@ -64,18 +64,22 @@ def draw_pilot(context: Context, spec: RunSpec, cost: CostEstimate) -> None:
 
     folder = pilot_folder(context.workspace, spec)
     if not folder.is_dir():
+        todo = "compute" if cost.unit == "gradients" else "label"
         st.markdown(
-            f":material/speed: {counted(cost.label_units, cost.unit[:-1])} to label, "
+            f":material/speed: {counted(cost.label_units, cost.unit.removesuffix('s'))} to {todo}, "
             "rate unknown: measure it or start."
         )
-        st.button(
-            "Measure the cost",
-            key=PILOT,
-            icon=":material/speed:",
-            on_click=_start,
-            args=(context, spec),
-        )
-        st.caption(f"Labels a few {_NOUNS[cost.unit]} for about 20 seconds; the run reuses them.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Measure the cost",
+                key=PILOT,
+                icon=":material/speed:",
+                on_click=_start,
+                args=(context, spec),
+            )
+            st.caption(
+                f"Labels a few {_NOUNS[cost.unit]} for about 20 seconds; the run reuses them."
+            )
     elif jobs.read_state(folder).status == "done":
         st.markdown(
             ":material/speed: The pilot found nothing left to measure: what this run labels is "

@@ -78,12 +78,11 @@ def test_each_method_brings_its_own_fields(
 
 
 def test_a_method_is_chosen_by_its_card(open_app, demo_workspace) -> None:
-    app = open_app("run", {**demo_workspace.query, "labels": "20", "objective": "coverage"})
-    assert app.selectbox(key="objective").value == "coverage"
+    app = open_app("run", {**demo_workspace.query, "labels": "20"})
+    app.selectbox(key="objective").set_value("coverage").run()
     app.button(key="method-less").click().run()
     assert app.query_params["method"] == "less"
     assert app.selectbox(key="objective").value == "topk"
-    assert "objective" not in app.query_params
     assert app.number_input(key="less-rank").value == LessConfig().rank
     assert app.number_input(key="less-learning-rate").value == LessConfig().learning_rate
 

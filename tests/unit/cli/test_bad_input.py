@@ -98,7 +98,7 @@ def test_utf16_says_how_to_convert(refused: Any, tmp_path: Path) -> None:
         ({"label_fraction": "0.01"}, "at least 16 are needed"),
         ({"label_fraction": "0"}, "Label fraction"),
         ({"label_fraction": "1.2"}, "Label fraction"),
-        ({"label_fraction": "nan"}, "Label fraction"),
+        ({"label_fraction": "nan"}, "label_fraction is nan"),
         ({"label_fraction": "a fifth"}, "a fifth"),
         ({"seed": "-1"}, "Seed -1"),
         ({"seed": "1.5"}, "1.5"),
@@ -252,7 +252,7 @@ def test_a_fault_of_ours_is_exit_1(
     def broken(*arguments: Any, **options: Any) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("nncift_core.pipeline.stages.plan_block", broken)
+    monkeypatch.setattr("nncift_core.pipeline.stages.label_plan", broken)
     done = cli(*arguments())
     assert done.code == 1
     assert done.out == ""
@@ -266,7 +266,7 @@ def test_memory_that_ran_out_is_exit_2(
     def out_of_memory(*arguments: Any, **options: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("nncift_core.pipeline.stages.embed_groups", out_of_memory)
+    monkeypatch.setattr("nncift_core.pipeline.learning.embed_groups", out_of_memory)
     assert "Memory ran out" in cli(*arguments()).sentence
 
 

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from nncift_core.config import LanguageModelConfig, LessConfig
-from nncift_core.errors import ConfigError
+from nncift_core.errors import ConfigError, ModelError
 from nncift_core.lm.loading import open_model
 from nncift_core.lm.lora import Adapter, choose_layers, linear_layers, scrambled
 from tests.tiny_lm import make_config
@@ -84,7 +84,7 @@ def test_an_unknown_layer_is_refused_with_the_names_there_are() -> None:
 
 
 def test_a_model_without_attention_layers_asks_for_names() -> None:
-    with pytest.raises(ConfigError, match=r"--less-modules.*0|--less-modules"):
+    with pytest.raises(ConfigError, match=r"No attention projections.*--less-modules"):
         choose_layers(torch.nn.Sequential(torch.nn.Linear(2, 2)), "auto")
 
 
@@ -105,6 +105,27 @@ def test_a_new_adapter_changes_nothing_yet_and_leaves_nothing(model: Any) -> Non
     # And again, without a word of a second adapter.
     Adapter(model, SETTINGS, 0).remove()
     assert torch.equal(logits(model), expected)
+
+
+def test_a_failure_half_way_leaves_nothing(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = logits(model)
+    names = [name for name, _ in model.named_modules()]
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise ValueError("Target module is not supported")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(peft.tuners.lora.Linear, "update_layer", refuse)
+        with pytest.raises(ModelError, match="cannot get LoRA weights: Target module"):
+            Adapter(model, SETTINGS, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr("nncift_core.lm.lora.HashedDropout", refuse)
+        with pytest.raises(ValueError, match="not supported"):
+            Adapter(model, SETTINGS, 0)
+    assert [name for name, _ in model.named_modules()] == names
+    assert torch.equal(logits(model), expected)
+    assert not any(weight.requires_grad for weight in model.parameters())
+    Adapter(model, SETTINGS, 0).remove()
 
 
 def test_weights_are_named_sorted_float32_and_alone_trained(model: Any) -> None:
