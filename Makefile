@@ -18,9 +18,10 @@ run: $(VENV)/.runtime
 	$(BIN)/python -m nncift_core demo --prepare --workspace $(WORKSPACE)
 	NNCIFT_WORKSPACE=$(WORKSPACE) $(BIN)/streamlit run app.py --server.port $(PORT)
 
+# Two processes with two threads each wait for each other: four times slower than one thread each.
 ## make test      run all tests
 test: install browser
-	$(BIN)/python -m pytest -n 2 -m "not browser"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser"
 	$(BIN)/python -m pytest -m browser
 
 ## make check     ruff, mypy, import-linter

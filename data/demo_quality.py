@@ -108,15 +108,19 @@ def measure(
     rng = Random(f"quality/{seed}")
     contexts = {name: family.make_contexts(seed, 6) for name, family in FAMILIES.items()}
 
-    def score(target: Example, example: Example | None) -> tuple[float, float]:
-        pairs = [] if example is None else [(example.prompt, example.response)]
+    def score(target: Example, examples: Sequence[Example | None]) -> list[tuple[float, float]]:
+        """Distance and loss of a target after each example."""
         item = Target(
             tuple(flatten(prompter.query(target.prompt))),
             tuple(prompter.response(target.response)),
         )
-        logs = engine.log_probs(flatten(prompter.example_prefix(pairs)), [item])[0]
-        logs = logs.astype(np.float64)
-        return float(np.sqrt(np.mean((np.exp(logs) - 1) ** 2))), float(-logs.mean())
+        shown = [[] if each is None else [(each.prompt, each.response)] for each in examples]
+        groups = [(flatten(prompter.example_prefix(pairs)), [item]) for pairs in shown]
+        found = [logs[0].astype(np.float64) for logs in engine.log_probs_of_groups(groups)]
+        return [
+            (float(np.sqrt(np.mean((np.exp(logs) - 1) ** 2))), float(-logs.mean()))
+            for logs in found
+        ]
 
     losses: dict[str, list[float]] = defaultdict(list)
     values: dict[str, list[float]] = defaultdict(list)
@@ -125,11 +129,10 @@ def measure(
     for family in FAMILIES.values():
         for _ in range(targets):
             target, candidates = draw(rng, family, contexts, same, other)
-            without, loss = score(target, None)
+            (without, loss), *scored = score(target, [None, *(some for _, some in candidates)])
             losses["none"].append(loss)
             found: dict[str, list[float]] = defaultdict(list)
-            for kind, example in candidates:
-                distance, loss = score(target, example)
+            for (kind, _), (distance, loss) in zip(candidates, scored, strict=True):
                 losses[kind].append(loss)
                 found[kind].append(without - distance)
             for kind, some in found.items():

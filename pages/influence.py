@@ -19,10 +19,10 @@ from pages._ui.charts_heatmap import (
     heatmap_chart,
 )
 from pages._ui.errors import user_errors
+from pages._ui.extremes import draw_extremes
 from pages._ui.format import counted, number
 from pages._ui.navigation import next_step
 from pages._ui.pair import choose_places, pair_panel, place_of
-from pages._ui.row_tables import draw_extremes
 from pages._ui.scores import draw_scores
 from pages._ui.shell import Context, page_setup
 

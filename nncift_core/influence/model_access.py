@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from nncift_core.lm.scoring import ScoringEngine
 
 DEMO_NOTE = (
-    "The demo model knows only the demo data; for real rows name a model such as "
-    "HuggingFaceTB/SmolLM2-135M-Instruct with --model."
+    "The demo model knows only the demo data; for real rows use another, such as "
+    "--model HuggingFaceTB/SmolLM2-135M-Instruct."
 )
 
 

@@ -18,8 +18,8 @@ from pages._ui.charts import finish
 MOST_BARS = 400
 HEIGHT = 380
 
-PREDICTED_COLOR, LABELLED_COLOR = "#0072B2", "#E69F00"
-MARK_COLOR = "#D55E00"
+# Okabe and Ito's blue and orange, and vermilion for what is pointed at.
+PREDICTED_COLOR, LABELLED_COLOR, MARK_COLOR = "#0072B2", "#E69F00", "#D55E00"
 _BINS = 40
 
 
@@ -86,7 +86,7 @@ def histogram_chart(predicted: FloatArray, labelled: FloatArray, *, title: str) 
     edges = np.histogram_bin_edges(every, bins=_BINS) if len(every) else np.array([0.0, 1.0])
     middles = (edges[:-1] + edges[1:]) / 2
     figure = go.Figure()
-    notes: list[dict[str, Any]] = []
+    names = []
     for name, (values, color) in parts.items():
         if not len(values):
             continue
@@ -101,27 +101,22 @@ def histogram_chart(predicted: FloatArray, labelled: FloatArray, *, title: str) 
                 showlegend=False,
             )
         )
-        notes.append(_note(f"<b>■</b> {name}: {len(values):,} rows", color, len(notes)))
-    figure.update_layout(barmode="stack", bargap=0, annotations=notes)
+        names.append(f'<span style="color:{color}">■</span> {name}: {len(values):,}')
+    if names:
+        figure.add_annotation(
+            text="   ".join(names),
+            x=0,
+            xref="paper",
+            xanchor="left",
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            showarrow=False,
+        )
+    figure.update_layout(barmode="stack", bargap=0)
     figure.update_xaxes(title_text="score, higher is better")
     figure.update_yaxes(title_text="rows", rangemode="tozero", tickformat=",d")
     return finish(figure, title, height=HEIGHT)
-
-
-def _note(text: str, color: str, line: int) -> dict[str, Any]:
-    """A line of text in the upper right corner, above the bars."""
-    return {
-        "text": text,
-        "x": 1,
-        "xref": "paper",
-        "xanchor": "right",
-        "y": 1,
-        "yref": "paper",
-        "yanchor": "bottom",
-        "yshift": 2 + 16 * (1 - line),
-        "showarrow": False,
-        "font": {"size": 12, "color": color},
-    }
 
 
 def strip_chart(bars: Bars, *, title: str, row_axis: str, marked: int | None = None) -> go.Figure:

@@ -20,7 +20,7 @@ def draw_methods(objective_key: str) -> str:
     default = RunConfig().method
     chosen = st.query_params.get(METHOD, default)
     chosen = chosen if chosen in METHODS else default
-    with st.grid(min_column_width=230, border=True, key="methods"):
+    with st.grid(min_column_width=215, border=True, key="methods"):
         for method in METHODS:
             title = f"**{plain(method.title)}**"
             with st.container(gap="xsmall"):

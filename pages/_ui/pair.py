@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
 from nncift_core.network.verdict import QUADRANTS
 from pages._ui import window as places
-from pages._ui.format import number
-from pages._ui.row_tables import draw_row
+from pages._ui.format import number, plain
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.view import Order, PairView, RunView
+    from nncift_core.types import Row
 
 
 def pair_panel(view: RunView, pool_order: Order, target_order: Order) -> None:
@@ -60,8 +60,8 @@ def _draw_pair(view: RunView, pair: PairView) -> None:
         two.metric("True influence", "not labelled" if pair.true is None else number(pair.true))
     three.markdown(_pair_words(pair, exact=view.spec.config.exact))
     left, right = st.columns(2)
-    draw_row(left, "Pool row, which helps", pair.pool_row)
-    draw_row(right, "Target row, which is helped", pair.target_row)
+    _draw_row(left, "Pool row, which helps", pair.pool_row)
+    _draw_row(right, "Target row, which is helped", pair.target_row)
 
 
 def _pair_words(pair: PairView, *, exact: bool) -> str:
@@ -78,6 +78,17 @@ def _pair_words(pair: PairView, *, exact: bool) -> str:
         f"This pair was labelled and **kept apart to measure** with: {words} "
         f"({pair.role.upper()}). The network was not trained on it."
     )
+
+
+def _draw_row(column: Any, title: str, row: Row) -> None:
+    with column:
+        subtask = f", subtask {plain(row.subtask)}" if row.subtask else ""
+        st.markdown(f"**{title}**")
+        st.caption(f"id {plain(row.id)}{subtask}")
+        st.caption("Prompt")
+        st.code(row.prompt, language=None, wrap_lines=True, height=140)
+        st.caption("Response")
+        st.code(row.response, language=None, wrap_lines=True, height=140)
 
 
 def choose_places(

@@ -15,6 +15,8 @@ from pages._ui.format import count, number
 Table = Mapping[str, Mapping[str, Any] | None]
 
 _ROUNDING = 1e-9
+_NOTHING = "\N{EN DASH}"
+"""Tables read markdown, in which a hyphen alone begins a list."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,11 @@ def baseline_table(kind: Kind, stored: Table) -> dict[str, list[str]]:
     rows = kind.table(stored).items()
     columns = {
         kind.first_column: [kind.words(name) for name, _ in rows],
-        "Network": [error_words(m["mse"]) if m else "-" for _, m in rows],
+        "Network": [error_words(m["mse"]) if m else _NOTHING for _, m in rows],
     }
     for key, words in BASELINES.items():
         known = [None if m is None else m.get(key) for _, m in rows]
-        columns[words.capitalize()] = ["-" if e is None else error_words(e) for e in known]
+        columns[words.capitalize()] = [_NOTHING if e is None else error_words(e) for e in known]
     return columns
 
 
@@ -159,7 +161,7 @@ def error_words(value: float) -> str:
 def with_interval(metrics: Mapping[str, Any] | None, key: str) -> str:
     """A value with its 95 % interval in square brackets."""
     if metrics is None or metrics.get(key) is None:
-        return "-"
+        return _NOTHING
     interval = metrics.get(f"{key}_ci")
     text = number(metrics[key])
     return text if interval is None else f"{text} {interval_words(interval)}"

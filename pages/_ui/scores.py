@@ -18,8 +18,7 @@ from pages._ui.charts_scores import (
     score_bars,
     strip_chart,
 )
-from pages._ui.format import counted, number, shortened
-from pages._ui.row_tables import draw_row
+from pages._ui.format import counted, number, plain, shortened
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.view import Order, RunView
@@ -50,11 +49,11 @@ def draw_scores(view: RunView) -> None:
     positions = view.order("pool", cast("Order", order))
     row = places.read_row(len(positions))
     place = None if row is None else int(np.flatnonzero(positions == row)[0]) + 1
-    left, right = st.columns([2, 3])
-    with left:
-        _draw_histogram(view)
-    with right:
-        _draw_strip(view, positions, order, place)
+    with st.grid(min_column_width=420):
+        with st.container():
+            _draw_histogram(view)
+        with st.container():
+            _draw_strip(view, positions, order, place)
     _draw_row(view, positions, order, place)
     _draw_table(view, positions, order, place)
 
@@ -72,7 +71,7 @@ def _draw_histogram(view: RunView) -> None:
     words = (
         f"Scores of {counted(len(labelled), 'row')} from {number(float(np.nanmin(spread)))} to "
         f"{number(float(np.nanmax(spread)))}"
-        + ("." if exact else f"; {counted(int(labelled.sum()), 'row')} of them labelled.")
+        + ("." if exact else f"; {int(labelled.sum()):,} of them labelled.")
     )
     st.plotly_chart(
         histogram_chart(view.predicted_scores[~labelled], view.true_scores[labelled], title=title),
@@ -102,7 +101,7 @@ def _draw_strip(view: RunView, positions: IndexArray, order: str, place: int | N
         config={"displayModeBar": False, "scrollZoom": False, "doubleClick": False},
         alt=f"{title} {words}",
     )
-    st.caption(f"{words} Click a bar to read its first row.")
+    st.caption(f"{words} Click a bar to read its {'row' if per_bar == 1 else 'first row'}.")
 
 
 def _clicked(key: str, bars: Bars, positions: IndexArray, order: str) -> None:
@@ -111,8 +110,11 @@ def _clicked(key: str, bars: Bars, positions: IndexArray, order: str) -> None:
         _open(positions, order, place)
 
 
-def _open(positions: IndexArray, order: str, place: int) -> None:
-    """Show the row at a place, from 1, and the page of the table that it stands on."""
+def _open(positions: IndexArray, order: str, place: int | None) -> None:
+    """Show the row at a place, from 1, and the page of the table that it stands on; or none."""
+    if place is None:
+        places.write_row(None)
+        return
     places.write_row(int(positions[place - 1]))
     st.session_state[_OFFSET.format(order)] = (place - 1) // PAGE_ROWS * PAGE_ROWS
 
@@ -122,7 +124,7 @@ def _draw_row(view: RunView, positions: IndexArray, order: str, place: int | Non
     key = "row-place"
     # The URL decides which row it is; the field follows it, also after a click.
     st.session_state[key] = place
-    field, one, two, words = st.columns([1, 1, 1, 2])
+    field, one, two, words = st.columns([1, 1, 1.2, 1.8])
     field.number_input(
         "Row (place)",
         min_value=1,
@@ -130,7 +132,7 @@ def _draw_row(view: RunView, positions: IndexArray, order: str, place: int | Non
         value=None,
         step=1,
         key=key,
-        on_change=lambda: _open(positions, order, int(st.session_state[key] or 1)),
+        on_change=lambda: _open(positions, order, st.session_state[key]),
         placeholder=f"1 to {len(positions):,}",
         help="Its place in the order drawn above.",
     )
@@ -146,7 +148,13 @@ def _draw_row(view: RunView, positions: IndexArray, order: str, place: int | Non
         two.metric("True score", number(true) if np.isfinite(true) else "not labelled")
     words.markdown(_row_words(view, position))
     row = view.roles.pool[position]
-    draw_row(st.container(), f"Pool row {position + 1:,}", row)
+    subtask = f", subtask {plain(row.subtask)}" if row.subtask else ""
+    st.caption(f"Row {position + 1:,} of the pool, id {plain(row.id)}{subtask}")
+    for column, title, text in zip(
+        st.columns(2), ("Prompt", "Response"), (row.prompt, row.response), strict=True
+    ):
+        column.caption(title)
+        column.code(text, language=None, wrap_lines=True, height=140)
 
 
 def _row_words(view: RunView, position: int) -> str:

@@ -77,9 +77,12 @@ def read_row(n_train: int) -> int | None:
     return int(text) - 1 if 0 < int(text) <= n_train else None
 
 
-def write_row(position: int) -> None:
-    """Show the row at this position in input order from now on."""
-    st.query_params["row"] = str(position + 1)
+def write_row(position: int | None) -> None:
+    """Show the row at this position in input order from now on; none if None."""
+    if position is None:
+        _drop("row")
+    else:
+        st.query_params["row"] = str(position + 1)
 
 
 def choice(

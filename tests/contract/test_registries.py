@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from nncift_core.config import LessConfig, RunConfig
 from nncift_core.export.rows import SCHEMAS
 from nncift_core.influence import METHODS, MethodEntry, create
 from nncift_core.network import NETWORKS
@@ -22,14 +23,34 @@ ENTRIES = [
     for registry in (METHODS, NETWORKS, OBJECTIVES, SCHEMAS)
     for entry in registry
 ]
+ROUNDING = 1e-5
+"""What the shape of a batch may change in float32."""
+
 NEEDS = {
-    "method": {"pairwise", "encoder", "cosine-of-inputs", "language-model", "gradients"},
+    "method": {
+        "pairwise",
+        "pointwise",
+        "encoder",
+        "cosine-of-inputs",
+        "language-model",
+        "gradients",
+        "uses-chat-template",
+        "subtask-scores",
+    },
     "network": set(),
     "objective": {"target-matrix", "pool-matrix", "existing-matrix", "row-scores"},
     "export schema": {"raw", "rows"},
 }
-OPTIONS: dict[str, Callable[[], dict[str, Any]]] = {"encoder": lambda: {"encoder": FakeEncoder()}}
-"""What a method is built with here, by what it needs."""
+SMALL_LESS = LessConfig(epochs=1, rank=2, dimensions=256, warmup_share=0.1)
+
+
+def make(name: str, pool: Any) -> Any:
+    """A method as the pipeline builds it; language-model methods with the demo model."""
+    entry = METHODS[name]
+    options: dict[str, Any] = {"encoder": FakeEncoder()} if "encoder" in entry.needs else {}
+    if "gradients" in entry.needs:
+        options |= {"settings": SMALL_LESS, "pool": pool}
+    return create(name, **options)
 
 
 @pytest.mark.parametrize(("registry", "entry"), ENTRIES)
@@ -43,11 +64,8 @@ def test_entry(registry: Any, entry: Entry) -> None:
 
 
 @pytest.fixture(params=[entry.name for entry in METHODS if "pairwise" in entry.needs])
-def pairwise(request: pytest.FixtureRequest) -> Any:
-    options: dict[str, Any] = {}
-    for need in METHODS[request.param].needs & OPTIONS.keys():
-        options |= OPTIONS[need]()
-    return create(request.param, **options)
+def pairwise(request: pytest.FixtureRequest, demo_rows: Callable[[int, int], Any]) -> Any:
+    return make(request.param, demo_rows(9, 6)[0])
 
 
 def test_methods_name_an_objective_and_a_cost() -> None:
@@ -55,6 +73,22 @@ def test_methods_name_an_objective_and_a_cost() -> None:
         assert isinstance(entry, MethodEntry)
         assert entry.default_objective in OBJECTIVES
         assert entry.cost
+        assert entry.pointwise != ("pairwise" in entry.needs)
+        assert not entry.settings or hasattr(RunConfig(), entry.settings)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in METHODS if entry.pointwise])
+def test_pointwise_scores(name: str, demo_rows: Callable[[int, int], Any]) -> None:
+    pool, _ = demo_rows(9, 6)
+    method = make(name, pool)
+    scores = method.scores(pool)
+    assert scores.shape == (9,)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+    assert np.ptp(scores) > 0
+    np.testing.assert_allclose(method.scores(pool[::-1])[::-1], scores, atol=ROUNDING)
+    np.testing.assert_allclose(method.scores(pool[4:5]), scores[4:5], atol=ROUNDING)
+    np.testing.assert_array_equal(method.scores(pool), scores)
 
 
 def test_pairwise_matrix(pairwise: Any, demo_rows: Callable[[int, int], Any]) -> None:
@@ -65,9 +99,11 @@ def test_pairwise_matrix(pairwise: Any, demo_rows: Callable[[int, int], Any]) ->
     assert np.isfinite(matrix).all()
     assert np.ptp(matrix) > 0
     # In the order of the rows, whatever the order; no pair depends on the others.
-    np.testing.assert_allclose(pairwise.matrix(pool[::-1], target)[::-1], matrix, atol=1e-6)
-    np.testing.assert_allclose(pairwise.matrix(pool, target[::-1])[:, ::-1], matrix, atol=1e-6)
-    np.testing.assert_allclose(pairwise.matrix(pool[4:5], target[2:3]), matrix[4:5, 2:3], atol=1e-6)
+    np.testing.assert_allclose(pairwise.matrix(pool[::-1], target)[::-1], matrix, atol=ROUNDING)
+    np.testing.assert_allclose(pairwise.matrix(pool, target[::-1])[:, ::-1], matrix, atol=ROUNDING)
+    np.testing.assert_allclose(
+        pairwise.matrix(pool[4:5], target[2:3]), matrix[4:5, 2:3], atol=ROUNDING
+    )
     np.testing.assert_array_equal(pairwise.matrix(pool, target), matrix)
 
 
@@ -76,9 +112,9 @@ def test_pairwise_source(pairwise: Any, demo_rows: Callable[[int, int], Any]) ->
     source = pairwise.source(pool, target)
     assert (source.n_train, source.n_target) == (9, 6)
     matrix = pairwise.matrix(pool, target)
-    np.testing.assert_allclose(source.block(2, 7), matrix[2:7], atol=1e-6)
+    np.testing.assert_allclose(source.block(2, 7), matrix[2:7], atol=ROUNDING)
     part = source.subset(np.array([8, 0]), np.array([5, 5, 1]))
-    np.testing.assert_allclose(part.block(0, 2), matrix[[8, 0]][:, [5, 5, 1]], atol=1e-6)
+    np.testing.assert_allclose(part.block(0, 2), matrix[[8, 0]][:, [5, 5, 1]], atol=ROUNDING)
 
 
 @pytest.mark.parametrize("name", NETWORKS.names)

@@ -38,8 +38,8 @@ def test_trust_speaks_of_rows_and_shows_two_quadrants(model_runs: Runs) -> None:
     assert accuracy["Measured"].tolist() == [f"{table[q]['n']:,}" for q in ("q1", "q4")]
     assert accuracy["R²"].str.contains(r"\[.*, .*\]").all()
     # A single row has no second embedding and no column.
-    assert baselines["Plain cosine"].tolist() == ["-", "-"]
-    assert not (baselines["Mean label"] == "-").any()
+    assert baselines["Plain cosine"].tolist() == ["–", "–"]
+    assert not (baselines["Mean label"] == "–").any()
     text = every_text(page)
     assert "pair" not in text.replace("pairwise", "")
     assert figures(page)["Rows trained on"] == "24"

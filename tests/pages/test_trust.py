@@ -32,7 +32,7 @@ def test_finished_run_opens_with_the_verdict_and_its_numbers(runs: Runs) -> None
         "Plain cosine",
     ]
     # In Q4 neither the row nor the column is known.
-    assert baselines["Row + column mean"].tolist()[3] == "-"
+    assert baselines["Row + column mean"].tolist()[3] == "–"
 
 
 def test_chart_has_a_text_alternative_of_all_quadrants(runs: Runs) -> None:

@@ -285,9 +285,9 @@ def test_histogram_counts_labelled_and_predicted_rows_apart_in_the_same_bins() -
     assert (sum(below.y), sum(above.y)) == (4, 3)
     assert (below.y[-1], above.y[-1]) == (1, 2)
     assert figure.layout.barmode == "stack"
-    notes = [note.text for note in figure.layout.annotations]
-    assert "predicted: 4 rows" in notes[0]
-    assert "labelled: 3 rows" in notes[1]
+    (note,) = figure.layout.annotations
+    assert "predicted: 4" in note.text
+    assert "labelled: 3" in note.text
     same = histogram_chart(np.full(3, 2.0, np.float32), np.array([], np.float32), title="t")
     assert len(same.data) == 1
     assert not histogram_chart(*[np.array([np.nan], np.float32)] * 2, title="t").data

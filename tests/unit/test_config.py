@@ -88,7 +88,7 @@ def test_impossible_settings_are_refused(values: dict[str, object]) -> None:
 def test_whole_label_fraction_and_round_trip() -> None:
     assert RunConfig(label_fraction=1).label_fraction == 1
     config = RunConfig(seed=7, exact=True, budget="12")
-    assert RunConfig(**json.loads(json.dumps(asdict(config)))) == config
+    assert RunConfig.from_json(json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_every_field_has_its_text() -> None:

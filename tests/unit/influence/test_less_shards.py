@@ -288,6 +288,15 @@ def test_a_value_does_not_depend_on_the_others(
     assert np.abs(expected).max() <= 1
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_same(folder: Path, rows: list[Row], expected: np.ndarray) -> None:
+    """Order, dropout, first weights and sketch are the same; only rounding differs."""
+    settings = LanguageModelConfig(model=str(folder), device="cuda", dtype="float32")
+    found = make(settings, rows).matrix(rows[:5], rows[5:9])
+    assert np.abs(found - expected).max() <= 1e-3
+
+
 def test_rows_longer_than_the_context_have_no_label(model: LanguageModel, rows: list[Row]) -> None:
     shorter = dataclasses.replace(model, context=48)
     lengths = {row.id: len(tokenize(model.prompter, row).ids) for row in rows}

@@ -153,7 +153,9 @@ def test_predictions_file(workspace: Any, new_run: Any, tmp_path: Path) -> None:
 class Asymmetric(PairwiseInfluence):
     """A strong part of the helper and a weak, different part of the helped row."""
 
-    def matrix(self, helpers: Sequence[Row], helped: Sequence[Row]) -> np.ndarray:
+    def matrix(
+        self, helpers: Sequence[Row], helped: Sequence[Row], progress: Any = None
+    ) -> np.ndarray:
         left, right = vectors(helpers), vectors(helped)
         found = 100 + 30 * left[:, :1] + 20 * left[:, 1:2] + (8 * right[:, 2:3]).T
         return found.astype(np.float32)
@@ -162,9 +164,9 @@ class Asymmetric(PairwiseInfluence):
 @pytest.fixture
 def asymmetric(monkeypatch: pytest.MonkeyPatch) -> Asymmetric:
     method = Asymmetric()
-    for place in ("stages", "estimates", "selecting"):
+    for place in ("labelling", "estimates", "selecting"):
         monkeypatch.setattr(
-            f"nncift_core.pipeline.{place}.make_method", lambda workspace, spec: method
+            f"nncift_core.pipeline.{place}.make_method", lambda workspace, spec, roles: method
         )
     longer = TrainingSettings(epochs=120, learning_rate=3e-3)
     monkeypatch.setattr(training, "TrainingSettings", lambda: longer)

@@ -17,6 +17,8 @@ def test_opening_makes_the_folders_and_nothing_else(tmp_path):
         "runs",
         "uploads",
         "embeddings",
+        "labels",
+        "pilots",
         "exports",
     }
     workspace.catalog.check()
@@ -205,7 +207,9 @@ def test_disk_use_by_part(workspace):
     _write(workspace.uploads_dir / "a", 1000)
     _write(workspace.run_dir("r1") / "x" / "y", 500)
     use = workspace.disk_use()
-    assert list(use) == ["catalog", "uploads", "embeddings", "runs", "exports"]
+    assert list(use) == [
+        "catalog", "uploads", "embeddings", "labels", "runs", "pilots", "exports",
+    ]  # fmt: skip
     assert (use["uploads"], use["runs"], use["catalog"]) == (1000, 500, 0)
 
 

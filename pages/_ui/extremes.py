@@ -1,19 +1,18 @@
-"""Rows of a run in tables: the extremes on average, and one row in full.
+"""The rows of a run that stand at the ends: highest and lowest mean influence, or score.
 
 Knows a run's rows and their means, nothing of the order a page draws them in.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages._ui.format import number, plain, shortened
+from pages._ui.format import number, shortened
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.view import RunView
-    from nncift_core.types import Row
 
 EXTREMES = 10
 
@@ -44,15 +43,3 @@ def draw_extremes(view: RunView) -> None:
             key=f"extremes-{place}",
             alt=f"The {len(rows)} rows {words}",
         )
-
-
-def draw_row(column: Any, title: str, row: Row) -> None:
-    """A row's prompt and response, shown literally."""
-    with column:
-        subtask = f", subtask {plain(row.subtask)}" if row.subtask else ""
-        st.markdown(f"**{title}**")
-        st.caption(f"id {plain(row.id)}{subtask}")
-        st.caption("Prompt")
-        st.code(row.prompt, language=None, wrap_lines=True, height=140)
-        st.caption("Response")
-        st.code(row.response, language=None, wrap_lines=True, height=140)
