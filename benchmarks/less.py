@@ -41,14 +41,15 @@ ROWS_VARIABLE = "NNCIFT_REAL_ROWS"
 WANTED_PROJECTION_MS = 20.0
 WANTED_SPEED = 10.0
 
-BATCH, COLUMNS, COORDINATES = 16, 64, 2**18
+BATCH, COLUMNS, COORDINATES = 16, 512, 2**15
 """The part of the dense way that is timed: rows at once, columns of a block, coordinates."""
 
 
 def dense_block(gradients: Tensor, signs: Tensor | None = None) -> Tensor:
     """One block of the dense projection: (rows, coordinates) by (coordinates, columns)."""
     if signs is None:
-        signs = torch.empty(gradients.shape[1], COLUMNS).bernoulli_(0.5).mul_(2).sub_(1)
+        # The fastest draw here; bernoulli_, as in the published code, takes three times as long.
+        signs = torch.empty(gradients.shape[1], COLUMNS).random_(2).mul_(2).sub_(1)
     return gradients @ signs
 
 

@@ -87,7 +87,7 @@ def cost_table(costs: dict[str, Any], title: str, measured: pipeline.Pilot) -> s
     factor = costs["full_units"] / max(1, costs["label_units"])
     saved = f"saving       {factor:,.3g} times fewer {unit}"
     if costs["full_seconds"] is not None and costs["label_seconds"] is not None:
-        saved += f", {duration(costs['full_seconds'] - costs['label_seconds'])}"
+        saved += f", {duration(costs['full_seconds'] - costs['label_seconds'])} less"
     return "\n".join([*lines, saved])
 
 

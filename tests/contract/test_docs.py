@@ -160,6 +160,23 @@ def test_the_json_keys_are_documented():
     assert named == set(QUADRANT_KEYS)
 
 
+def test_the_json_keys_of_a_pilot_are_documented():
+    """``tests/unit/cli/test_language_models.py`` holds the program to the same list."""
+    section = sections()["pilot"].split("With `--json`")[1]
+    named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|([^|]+)\|", section, re.MULTILINE)))
+    assert named == [
+        "unit", "rate", "label_units", "label_seconds", "full_units", "full_seconds",
+    ]  # fmt: skip
+
+
+def test_what_methods_need_is_documented():
+    """``docs/adding.md`` explains every need that an entry of the registry names."""
+    text = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+    for method in METHODS:
+        for need in method.needs:
+            assert re.search(rf"^\| [^|]*`{need}`[^|]* \|", text, re.MULTILINE), need
+
+
 def anchor(heading):
     """The anchor that a Markdown viewer gives a heading."""
     plain = unicodedata.normalize("NFC", heading.strip().lower())

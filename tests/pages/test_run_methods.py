@@ -20,6 +20,7 @@ from nncift_core.jobs.state import beat, write_state
 from nncift_core.pipeline import create_pilot
 from pages._ui.config_fields import field_choices, field_key, label_of
 from pages._ui.method_cards import needs_words
+from pages._ui.model_form import ModelFields
 from pages._ui.run_cost import pilot_words, rate_words
 from pages._ui.runs import label_unit, stage_words, stages_of
 from tests.pages.conftest import Place, make_spec
@@ -162,25 +163,30 @@ def test_a_bad_value_gives_one_sentence_and_no_start(
     assert keys_of(app) >= MODEL_KEYS | {"encoder", "seed"}
 
 
-@pytest.mark.parametrize("name", ["/etc", "./mine", "~/mine", "data/demo_lm", "a/b/c", "..\\up"])
 @pytest.mark.parametrize("key", ["model", "adapter", "selectit-more-models"])
-def test_a_model_that_names_a_folder_is_not_opened(
-    key: str, name: str, open_app, demo_workspace
-) -> None:
-    given = f"some/model, {name}" if key == "selectit-more-models" else name
-    app = open_app(
-        "run", {**demo_workspace.query, "method": "selectit", "labels": "20", key: given}
-    )
+def test_a_model_that_names_a_folder_is_not_opened(key: str, open_app, demo_workspace) -> None:
+    query = {**demo_workspace.query, "method": "selectit", "labels": "20", key: "a/b, data/demo_lm"}
+    if key != "selectit-more-models":
+        query[key] = "data/demo_lm"
+    app = open_app("run", query)
     assert not app.exception
     assert "names a folder" in app.error[0].value
     assert app.button(key="start").disabled
 
 
-def test_names_that_are_no_folders_pass(open_app, demo_workspace) -> None:
-    for name in ("demo", "gpt2", "x" * 90 + "/" + "y" * 300):
-        query = {**demo_workspace.query, "method": "delift", "labels": "20", "model": name}
-        app = open_app("run", query)
-        assert not app.exception and not app.error
+@pytest.mark.parametrize("name", ["/etc", "./mine", "~/mine", "data/demo_lm", "a/b/c", "..\\up"])
+@pytest.mark.parametrize("setting", ["model", "adapter", "more_models"])
+def test_folders_are_refused_wherever_a_model_is_named(setting: str, name: str) -> None:
+    model = vars(LanguageModelConfig()) | ({} if setting == "more_models" else {setting: name})
+    own = {"more_models": f"some/model, {name}"} if setting == "more_models" else {}
+    with pytest.raises(ConfigError, match="names a folder"):
+        ModelFields(model, own, "selectit").settings()
+
+
+@pytest.mark.parametrize("name", ["demo", "gpt2", "some/model", "x" * 90 + "/" + "y" * 300, "\0"])
+def test_names_that_are_no_folders_pass(name: str) -> None:
+    model = vars(LanguageModelConfig()) | {"model": name}
+    assert ModelFields(model, {}, "").settings()["lm"].model == name
 
 
 def test_the_cost_is_unknown_until_it_is_measured(

@@ -17,6 +17,7 @@ from nncift_core import __version__
 from nncift_core.cli.options import build_parser
 from nncift_core.datasets import load_files
 from nncift_core.errors import ConfigError
+from nncift_core.influence import METHODS
 from nncift_core.store import Workspace
 
 SUMMARY = [
@@ -306,7 +307,16 @@ def test_output_never_takes_the_place_of_an_input(
 
 
 def test_help_and_version(cli: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ([], ["run"], ["resume"], ["demo"], ["runs"], ["export"]):
+    for command in (
+        [],
+        ["run"],
+        ["pilot"],
+        ["resume"],
+        ["demo"],
+        ["runs"],
+        ["methods"],
+        ["export"],
+    ):
         done = cli(*command, "--help")
         assert (done.code, done.err) == (0, "")
         assert "usage: nncift" in done.out
@@ -318,6 +328,24 @@ def test_help_and_version(cli: Any, capsys: pytest.CaptureFixture[str]) -> None:
     ):  # fmt: skip
         assert f"--{option}" in text
     assert cli("--version").out.strip() == f"nncift {__version__}"
+
+
+def test_methods_are_listed_with_what_they_need(cli: Any) -> None:
+    done = cli("methods")
+    assert (done.code, done.err) == (0, "")
+    blocks = {block.split()[0]: block for block in done.out.split("\n\n")}
+    assert list(blocks) == METHODS.names
+    for method in METHODS:
+        block = " ".join(blocks[method.name].split())
+        for text in (method.title, method.summary, method.cost, method.citation):
+            assert text in block
+        assert f"--objective {method.default_objective}" in block
+        assert ("scores single rows" in block) == method.pointwise
+        for need, words in (("encoder", "a sentence encoder"), ("gradients", "gradients"),
+                            ("language-model", "a language model"),
+                            ("uses-chat-template", "its chat template")):  # fmt: skip
+            assert (words in block.split("needs ")[-1].split(" cost ")[0]) == (need in method.needs)
+    assert max(map(len, done.out.splitlines())) < 130
 
 
 def test_every_option_stands_once() -> None:

@@ -1,0 +1,72 @@
+"""SelectIT with the demo language model in a real browser: cost, run, scores, a checked export."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import ROOT, start_server
+
+POOL_ROWS, TARGET_ROWS = 400, 20
+
+
+@pytest.fixture(name="small_server")
+def server_with_a_small_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The app with the first rows of the demo as its demo project."""
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    for name, count in (("demo_pool.jsonl", POOL_ROWS), ("demo_target.jsonl", TARGET_ROWS)):
+        lines = (ROOT / "data" / name).read_text("utf-8").splitlines()[:count]
+        (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
+    monkeypatch.setenv("NNCIFT_DEMO_DIR", str(folder))
+    started = start_server(tmp_path / "workspace")
+    yield started
+    started.kill()
+
+
+def settled(page) -> None:
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+@pytest.mark.timeout(300)
+def test_from_the_demo_to_the_rows_that_selectit_rates_best(
+    page, small_server, tmp_path: Path
+) -> None:
+    page.goto(small_server.url)
+    page.get_by_role("button", name="Open Demo").click()
+    page.get_by_role("button", name="Set up the first run").click()
+    page.locator(".st-key-method-selectit").get_by_role("button").click()
+    page.get_by_text("is a small demo model").wait_for()
+    settled(page)
+    page.get_by_role("button", name="Measure the cost").click()
+    page.get_by_text(re.compile("full labelling|nothing left to measure")).first.wait_for()
+    settled(page)
+    page.get_by_role("button", name="Start", exact=True).click()
+    trust = page.get_by_role("button", name="See whether to trust the estimates")
+    trust.wait_for(timeout=180_000)
+    trust.click()
+    page.get_by_text("Q4 · unseen rows").first.wait_for()
+    page.get_by_role("link", name="Influence").first.click()
+    charts = page.locator("[data-testid=stPlotlyChart]")
+    charts.nth(1).locator(".barlayer path").first.wait_for()
+    settled(page)
+    box = charts.nth(1).locator(".nsewdrag").first.bounding_box()
+    assert box is not None
+    # In the middle of the lower half, where every order has a bar.
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.9)
+    page.get_by_text("Predicted score").first.wait_for()
+    assert re.search(r"row=\d+", page.url), "the row is in the link"
+    page.get_by_role("link", name="Export").first.click()
+    page.get_by_role("button", name="Build the file").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the file").first.click()
+    saved = tmp_path / "downloaded.jsonl"
+    download.value.save_as(saved)
+    chosen = [json.loads(line) for line in saved.read_text("utf-8").splitlines()]
+    pool = (tmp_path / "demo" / "demo_pool.jsonl").read_text("utf-8").splitlines()
+    assert len(chosen) == 3 * POOL_ROWS // 10
+    rows = [json.loads(line) for line in pool]
+    assert all(row in rows for row in chosen)
