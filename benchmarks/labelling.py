@@ -3,7 +3,8 @@
     python benchmarks/labelling.py --rows FILE [FILE ...] [--repeat 3] [--cuda] [--quick]
 
 DELIFT at two ratios of prefix to target (P/Q), SelectIT, logits, peak memory; LESS where its part
-is there. Runs are interleaved and medians compared. The plain way gets the batch size that suits
+is there. ``--only`` keeps the other parts of an earlier call. Runs are interleaved and medians
+compared. The plain way gets the batch size that suits
 it best, on a quarter of the targets, and is given by pair. --cuda times a model of the shape of
 Llama-3.1-8B on a CUDA device instead. Files may also be named in NNCIFT_REAL_ROWS, separated by
 commas. Writes ``benchmarks/results/labelling.json`` (``labelling_cuda.json``).
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--helpers", type=int, default=1)
     parser.add_argument("--targets", type=int, default=128)
+    parser.add_argument("--rated", type=int, default=24, help="rows that SelectIT rates")
     parser.add_argument("--only", choices=("delift", "selectit", "less", "peak"), default=None)
     parser.add_argument("--cuda", action="store_true")
     parser.add_argument("--quick", action="store_true", help="a tiny model, to try the benchmark")
@@ -209,14 +211,14 @@ def main() -> None:
             result[name] = delift(model, groups, options.repeat)
             print(name, json.dumps(result[name], indent=2), flush=True)
     if options.only in (None, "selectit"):
-        result["SelectIT"] = selectit(model, rows, 24, options.repeat)
+        result["SelectIT"] = selectit(model, rows, options.rated, options.repeat)
         print("SelectIT", json.dumps(result["SelectIT"], indent=2), flush=True)
     if options.only in (None, "peak") and not options.quick:
         result["peak_mb"] = {way: peak_of(way, options.rows) for way in ("engine", "plain")}
     if options.only in (None, "less") and importlib.util.find_spec("less") is not None:
         result["LESS"] = importlib.import_module("less").measure(model, rows, options.repeat)
     if not options.quick:
-        write("labelling.json", result)
+        write("labelling.json", result, keep=options.only is not None)
     show(result)
 
 
@@ -244,10 +246,15 @@ def show(result: dict[str, Any]) -> None:
         print(f"{name:48} {figure:9.2f}  {wanted:8} {'' if met else 'MISSED'}")
 
 
-def write(name: str, result: dict[str, Any]) -> None:
-    """Print and keep the figures with what they were measured on."""
-    whole = {
-        "command": f"benchmarks/labelling.py {' '.join(Path(a).name for a in sys.argv[1:])}",
+def write(name: str, result: dict[str, Any], *, keep: bool = False) -> None:
+    """Print and keep the figures with what they were measured on; each part has its command."""
+    command = f"benchmarks/labelling.py {' '.join(Path(a).name for a in sys.argv[1:])}"
+    earlier = {}
+    if keep and (RESULTS / name).is_file():
+        earlier = json.loads((RESULTS / name).read_text(encoding="utf-8"))
+    commands = earlier.get("commands", {}) | dict.fromkeys(result, command)
+    whole = earlier | {
+        "commands": commands,
         "cpu": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "versions": versions(),

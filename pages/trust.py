@@ -157,7 +157,7 @@ def _figures(context: Context, kind: Kind, stored: Table) -> None:
         f"{noun.capitalize()} trained on",
         count(labelled),
         help=f"{percent(labelled / all_of_them)} of all {all_of_them:,} {noun}"
-        if labelled and all_of_them
+        if labelled and all_of_them and not tables.further(stored)
         else None,
     )
     measured = sum(

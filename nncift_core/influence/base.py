@@ -36,6 +36,15 @@ class PairwiseInfluence(abc.ABC):
         """The units of work that the pairs of these (helpers, helped) blocks cost."""
         return sum(len(helpers) * len(helped) for helpers, helped in blocks)
 
+    def open(self, progress: Progress) -> None:
+        """Load what values need, so that nobody takes it for the time of the first values.
+
+        Raises:
+            NNCIFTError: It cannot be loaded.
+            Cancelled: By ``progress``, while waiting for a device.
+        """
+        del progress
+
     def prepare(self, blocks: Sequence[tuple[Rows, Rows]], shards: Shards) -> None:
         """Compute what is needed once a row, before the pairs of these blocks.
 
@@ -108,6 +117,10 @@ class PointwiseInfluence(abc.ABC):
     def notes(self) -> list[str]:
         """Sentences for the user about what was computed so far."""
         return []
+
+    def open(self, progress: Progress) -> None:
+        """As for pairwise influence."""
+        del progress
 
     def planned_units(self, n_rows: int) -> int:
         """The units of work that so many rows cost."""

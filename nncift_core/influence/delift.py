@@ -79,6 +79,10 @@ class Delift(PairwiseInfluence):
         """Pairs of these blocks, and each helped row once without an example."""
         return len(_distinct(blocks)) + super().planned_units(blocks)
 
+    def open(self, progress: Progress) -> None:
+        """Open the model. Raises: ModelError, Cancelled."""
+        self._access.open(progress)
+
     def prepare(
         self, blocks: Sequence[tuple[Sequence[Row], Sequence[Row]]], shards: Shards
     ) -> None:

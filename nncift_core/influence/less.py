@@ -117,6 +117,11 @@ class Less(PairwiseInfluence):
         """Helpers of one shard of a block with ``n_helped`` columns."""
         return max(1, SHARD_PAIRS // max(1, n_helped))
 
+    def open(self, progress: Progress) -> None:
+        """Open the model, and import what puts an adapter on it. Raises: ModelError, Cancelled."""
+        with self._access.computing(progress):
+            import peft  # noqa: F401 - two seconds that are not the first gradient's
+
     def prepare(self, blocks: Sequence[tuple[Rows, Rows]], shards: Shards) -> None:
         """Warm up, and compute the features of all rows of these blocks.
 

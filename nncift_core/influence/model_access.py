@@ -86,6 +86,11 @@ class ModelAccess:
         with device_lock(device, progress):
             yield self.language_model
 
+    def open(self, progress: Progress) -> None:
+        """Open the model and its engine now. Raises: ModelError, Cancelled."""
+        with self.computing(progress):
+            _ = self.engine
+
     def notes(self) -> list[str]:
         """Sentences about the model that a user should read beside the values."""
         notes = [DEMO_NOTE] if self.settings.model == DEFAULT_MODEL else []

@@ -69,6 +69,11 @@ class SelectIT(PointwiseInfluence):
             "selectit", repr(self._settings.alpha), self._settings.variant, models, RATING_PROMPTS
         )
 
+    def open(self, progress: Progress) -> None:
+        """Open all models. Raises: ModelError, Cancelled."""
+        for access in self._accesses:
+            access.open(progress)
+
     def scores(self, rows: Sequence[Row], progress: Progress | None = None) -> FloatArray:
         """True scores, ``(len(rows),)`` float32, higher is better; NaN for rows that do not fit.
 

@@ -63,6 +63,8 @@ class FolderShards:
     Args:
         folder: Where the files stand; made when needed.
         progress: Told of every unit, stored before or computed now.
+        before: Called once, before the first array that is not stored is computed; its time does
+            not count.
         pilot_seconds: Stop with ``PilotDone`` after the first shard that ends later than this
             many seconds of computing; None never stops.
 
@@ -72,13 +74,19 @@ class FolderShards:
     """
 
     def __init__(
-        self, folder: Path, progress: Progress, pilot_seconds: float | None = None
+        self,
+        folder: Path,
+        progress: Progress,
+        pilot_seconds: float | None = None,
+        *,
+        before: Callable[[], None] | None = None,
     ) -> None:
         self.folder: Path | None = folder
         self.progress: Progress = progress
         self.computed_units = 0
         self.computed_seconds = 0.0
         self._pilot_seconds = pilot_seconds
+        self._before = before
 
     def get(self, name: str, compute: Callable[[], FloatArray], units: int) -> FloatArray:
         """The stored array, or what ``compute`` gives, stored. Raises: PilotDone."""
@@ -92,6 +100,9 @@ class FolderShards:
                 # A file that a broken disk or another program spoilt is computed again.
                 path.unlink()
         if array is None:
+            if self._before is not None:
+                self._before()
+                self._before = None
             start = time.monotonic()
             array = compute()
             self.computed_seconds += time.monotonic() - start

@@ -241,7 +241,7 @@ def _shards(
     if not needs_model(spec.config):
         return MemoryShards(progress)
     folder = workspace.labels_dir / f"{spec.config.method}-{digest(method.identity)}"
-    return FolderShards(folder, progress, pilot_seconds)
+    return FolderShards(folder, progress, pilot_seconds, before=lambda: method.open(progress))
 
 
 def _finish(

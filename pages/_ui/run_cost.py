@@ -26,11 +26,19 @@ _NOUNS = {"pairs": "pairs", "gradients": "rows", "rows": "rows"}
 def label_words(cost: CostEstimate, *, exact: bool, pointwise: bool) -> str:
     """What is labelled, under the slider of the share."""
     noun = "row" if pointwise else "pair"
+    # Gradients are of rows, each in many pairs. Otherwise further matrices that the objective
+    # reads are counted too.
+    by_gradients = cost.unit == "gradients"
+    whole = cost.all_pairs if by_gradients else cost.full_units
     if exact:
-        return f"Exact: all {counted(cost.all_pairs, noun)} are computed, none is predicted."
-    share = percent(cost.training_pairs / cost.all_pairs)
+        return f"Exact: all {counted(whole, noun)} are computed, none is predicted."
+    share = (
+        f"from {counted(cost.label_units, 'gradient')}"
+        if by_gradients
+        else f"{percent(cost.training_pairs / whole)} of all"
+    )
     return (
-        f"{counted(cost.training_pairs, noun)} to train on ({share} of all), "
+        f"{counted(cost.training_pairs, noun)} to train on ({share}), "
         f"{count(cost.evaluation_pairs)} more to measure with"
     )
 

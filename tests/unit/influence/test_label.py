@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,24 @@ def test_stored_shards_are_not_computed_again(tmp_path: Path, recording: Any) ->
     assert again.computed == 0
     assert progress.done == {"label": first.computed}
     np.testing.assert_array_equal(one.everything.value, two.everything.value)
+
+
+def test_opening_does_not_count_as_labelling(tmp_path: Path, recording: Any) -> None:
+    """It happens once, before the first shard that is computed, and not when all are stored."""
+    plan = plan_block(90, 50, 0.2, 5)
+    opened: list[float] = []
+
+    def open_slowly() -> None:
+        opened.append(0.2)
+        time.sleep(0.2)
+
+    shards = FolderShards(tmp_path, recording(), before=open_slowly)
+    label(Asymmetric(), plan, sides(), shards)
+    assert opened == [0.2]
+    assert shards.computed_units == plan.training_pairs + plan.evaluation_pairs
+    assert shards.computed_seconds < 0.2
+    label(Asymmetric(), plan, sides(), FolderShards(tmp_path, recording(), before=open_slowly))
+    assert opened == [0.2]
 
 
 @pytest.mark.parametrize("what", ["identity", "prompt", "response", "order"])
