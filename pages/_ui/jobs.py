@@ -129,9 +129,7 @@ def _draw_ended(
         )
 
 
-def _draw_stages(
-    state: JobState, stages: Mapping[str, str], seconds: Mapping[str, float]
-) -> None:
+def _draw_stages(state: JobState, stages: Mapping[str, str], seconds: Mapping[str, float]) -> None:
     """A line per stage: finished with its time, the current one with its bar, those to come."""
     finished = {stage.name: stage for stage in state.stages}
     names = list(dict.fromkeys([*stages, *finished, *([state.stage] if state.stage else [])]))
