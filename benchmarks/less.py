@@ -182,7 +182,7 @@ def main() -> int:
     report = {
         "what": "a LESS feature on a 134 M Llama of random weights; medians of interleaved runs",
         "command": " ".join(
-            ["python", *(Path(part).name if "/" in part else part for part in sys.argv)]
+            ["python benchmarks/less.py", *(Path(part).name for part in sys.argv[1:])]
         ),
         "wanted": {"projection_ms": WANTED_PROJECTION_MS, "feature_speed": WANTED_SPEED},
         **result,
