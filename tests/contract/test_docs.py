@@ -80,7 +80,14 @@ def options_in(text):
 
 def test_no_document_names_an_option_that_does_not_exist():
     known = COMMON.union(*map(options_of, commands().values()))
-    known |= {"--repeat", "--pool", "--server"}  # of scripts in benchmarks/ and data/, of streamlit
+    known |= {
+        "--repeat",
+        "--pool",
+        "--server",
+        "--rows",
+        "--real",
+        "--cuda",
+    }  # of scripts in benchmarks/ and data/, of streamlit
     for page in PAGES:
         for line in without_code(page.read_text(encoding="utf-8")).splitlines():
             found = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", line))
