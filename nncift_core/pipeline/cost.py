@@ -11,12 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from nncift_core.config import LessConfig, RunConfig
+from nncift_core.config import RunConfig
 from nncift_core.influence import METHODS
-from nncift_core.influence.label_plan import LabelPlan
-from nncift_core.pipeline.labelling import known_rate, label_plan, labelled_matrices, needs_model
+from nncift_core.pipeline.labelling import known_rate
+from nncift_core.pipeline.planning import (
+    full_units,
+    label_plan,
+    label_unit,
+    needs_model,
+    planned_units,
+)
 from nncift_core.store import Workspace
 
 # Measured by benchmarks/pipeline.py on 2 cores of an Intel Xeon at 2.8 GHz, without a GPU.
@@ -90,7 +94,7 @@ def estimate_cost(
     if not config.exact:
         plan = label_plan(config, n_train, n_target, n_existing)
         training, evaluation = plan.training_pairs, plan.evaluation_pairs
-        label_units = _planned_units(config, plan, n_train)
+        label_units = planned_units(config, plan, n_train)
     finished = [run.result for run in workspace.catalog.runs() if run.result]
     embed_rate = _rate(finished, "embed", lambda run: run["n_train"] + run["n_target"])
     train_rate = _rate(finished, "train", lambda run: run["labelled_pairs"] * TRAINING_EPOCHS)
@@ -121,52 +125,6 @@ def estimate_cost(
         label_seconds=label_seconds,
         full_seconds=full_seconds,
     )
-
-
-def label_unit(config: RunConfig) -> str:
-    """What labels of a method are counted in."""
-    entry = METHODS[config.method]
-    if entry.pointwise:
-        return "rows"
-    return "gradients" if "gradients" in entry.needs else "pairs"
-
-
-def full_units(config: RunConfig, n_train: int, n_target: int, n_existing: int = 0) -> int:
-    """Units of labelling everything that the objective reads, without NN-CIFT."""
-    unit = label_unit(config)
-    if unit == "rows":
-        return n_train
-    # Who helps and who is helped, matrix by matrix.
-    sides = {
-        "target": (n_train, n_target),
-        "pool": (n_train, n_train),
-        "existing": (n_existing, n_train),
-    }
-    wanted = labelled_matrices(config)
-    if unit == "pairs":
-        return sum(sides[name][0] * sides[name][1] for name in wanted)
-    helpers = n_train + (n_existing if "existing" in wanted else 0)
-    helped = n_target + (n_train if len(wanted) > 1 else 0)
-    return _gradients(config.less, n_train, helpers + helped)
-
-
-def _planned_units(config: RunConfig, plan: LabelPlan, n_train: int) -> int:
-    unit = label_unit(config)
-    if unit != "gradients":
-        return plan.training_pairs + plan.evaluation_pairs
-    features: set[tuple[str, str, int]] = set()
-    for block in plan.blocks:
-        helper_rows = "existing" if block.matrix == "existing" else "pool"
-        helped_rows = "target" if block.matrix == "target" else "pool"
-        features |= {("helper", helper_rows, int(i)) for i in np.unique(block.helpers)}
-        features |= {("helped", helped_rows, int(j)) for j in np.unique(block.helped)}
-    return _gradients(config.less, n_train, len(features))
-
-
-def _gradients(less: LessConfig, n_train: int, features: int) -> int:
-    """Gradients of features at every checkpoint, and those of the warm-up."""
-    warm_up = min(n_train, max(64, round(less.warmup_share * n_train)))
-    return less.epochs * (features + warm_up)
 
 
 def _rate(finished: Sequence[Mapping[str, Any]], stage: str, units: Any) -> float | None:

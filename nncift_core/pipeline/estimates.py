@@ -18,7 +18,8 @@ from nncift_core.influence.label import Labels, together
 from nncift_core.network.predict import Predictor, Projected
 from nncift_core.network.training import LabelScale, TrainedNetwork
 from nncift_core.pipeline.artifacts import RunFiles
-from nncift_core.pipeline.labelling import labelled_matrices, make_method, needs_model
+from nncift_core.pipeline.labelling import make_method
+from nncift_core.pipeline.planning import labelled_matrices, needs_model
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.store import Workspace

@@ -20,7 +20,6 @@ from nncift_core.files import json_text, read_json, save_array, write_json
 from nncift_core.influence import METHODS
 from nncift_core.influence.base import PairwiseInfluence, PointwiseInfluence, Rows
 from nncift_core.influence.label import Labels, label, label_rows, pairwise_values, row_values
-from nncift_core.influence.label_plan import LabelPlan, plan_labels, plan_rows
 from nncift_core.influence.shards import (
     FolderShards,
     MemoryShards,
@@ -29,10 +28,10 @@ from nncift_core.influence.shards import (
     digest,
 )
 from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.planning import full_units, label_plan, labelled_matrices, needs_model
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
-from nncift_core.selection import OBJECTIVES
 from nncift_core.store import Workspace
 from nncift_core.types import FloatArray
 
@@ -73,42 +72,6 @@ def make_method(workspace: Workspace, spec: RunSpec, roles: Roles) -> Any:
     else:
         options = {"encoder": config.encoder, "cache_root": workspace.embeddings_dir}
     return influence.create(config.method, **options)
-
-
-def needs_model(config: RunConfig) -> bool:
-    """Whether labels cost passes of a language model and are kept in parts."""
-    return "language-model" in METHODS[config.method].needs
-
-
-def labelled_matrices(config: RunConfig) -> tuple[str, ...]:
-    """The matrices that a run labels: X, and W or E where its objective reads them.
-
-    Where influence costs no language model, W and E are computed whole when they are needed.
-    """
-    needs = OBJECTIVES[config.objective].needs if needs_model(config) else frozenset()
-    return (
-        "target",
-        *(["pool"] if "pool-matrix" in needs else []),
-        *(["existing"] if "existing-matrix" in needs else []),
-    )
-
-
-def label_plan(config: RunConfig, n_train: int, n_target: int, n_existing: int = 0) -> LabelPlan:
-    """What a run labels.
-
-    Raises:
-        ConfigError: Too little would be trained on.
-    """
-    if METHODS[config.method].pointwise:
-        return plan_rows(n_train, config.label_fraction, config.seed)
-    return plan_labels(
-        n_train,
-        n_target,
-        config.label_fraction,
-        config.seed,
-        matrices=labelled_matrices(config),
-        n_existing=n_existing,
-    )
 
 
 def matrix_sides(roles: Roles) -> dict[str, tuple[Rows, Rows]]:
@@ -292,8 +255,6 @@ def _say_cost(pilot: Pilot, spec: RunSpec, roles: Roles, progress: Progress) -> 
     """What an exact run will cost, before it is done."""
     if pilot.rate is None:
         return
-    from nncift_core.pipeline.cost import full_units
-
     units = full_units(spec.config, len(roles.pool), len(roles.target), len(roles.existing))
     hours = units / pilot.rate / 3600
     time = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"

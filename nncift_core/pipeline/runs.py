@@ -16,7 +16,8 @@ from nncift_core.influence.shards import digest
 from nncift_core.jobs.queue import workspace_of
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import read_estimates
-from nncift_core.pipeline.labelling import Pilot, needs_model, run_pilot
+from nncift_core.pipeline.labelling import Pilot, run_pilot
+from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.roles import read_roles
 from nncift_core.pipeline.selecting import select
 from nncift_core.pipeline.spec import RunSpec

@@ -17,7 +17,8 @@ from nncift_core.errors import ConfigError
 from nncift_core.files import load_array, read_json
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import Estimates
-from nncift_core.pipeline.labelling import make_method, matrix_sides, needs_model
+from nncift_core.pipeline.labelling import make_method, matrix_sides
+from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress

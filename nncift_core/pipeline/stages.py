@@ -22,12 +22,9 @@ from nncift_core.network.reducers import Histogram, MemmapWriter, Reducer, RowMe
 from nncift_core.network.summaries import BestGroupMean, ColumnMean, Range
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import Estimates, read_estimates
-from nncift_core.pipeline.labelling import (
-    compute_everything,
-    label_plan,
-    needs_model,
-)
+from nncift_core.pipeline.labelling import compute_everything
 from nncift_core.pipeline.learning import embed_rows, label_run, train_network
+from nncift_core.pipeline.planning import label_plan, needs_model
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.selecting import select
 from nncift_core.pipeline.spec import RunSpec

@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser.conftest import ROOT, start_server
 
-POOL_ROWS, TARGET_ROWS = 400, 20
+POOL_ROWS, TARGET_ROWS = 340, 20
 
 
 @pytest.fixture(name="small_server")
