@@ -167,7 +167,8 @@ def strip_chart(bars: Bars, *, title: str, row_axis: str, marked: int | None = N
         range=[low, high],
         fixedrange=True,
     )
-    return finish(figure, title, height=HEIGHT)
+    # A click anywhere above or below a bar means it: low bars are hard to hit.
+    return finish(figure, title, height=HEIGHT).update_layout(hovermode="x")
 
 
 def _span(bars: Bars) -> tuple[float, float]:

@@ -53,12 +53,6 @@ def test_from_the_demo_to_the_rows_that_selectit_rates_best(
     charts = page.locator("[data-testid=stPlotlyChart]")
     charts.nth(1).locator(".barlayer path").first.wait_for()
     settled(page)
-    box = charts.nth(1).locator(".nsewdrag").first.bounding_box()
-    assert box is not None
-    # In the middle of the lower half, where every order has a bar.
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.9)
-    page.get_by_text("Predicted score").first.wait_for()
-    assert re.search(r"row=\d+", page.url), "the row is in the link"
     page.get_by_role("link", name="Export").first.click()
     page.get_by_role("button", name="Build the file").click()
     with page.expect_download() as download:
