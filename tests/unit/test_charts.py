@@ -253,6 +253,8 @@ def test_strip_chart_places_bars_and_says_what_is_in_them() -> None:
     assert trace.hovertext[0] == "rows 1 to 2: mean 3, from 2 to 4"
     assert list(figure.layout.xaxis.range) == [0.5, 6.5]
     assert figure.layout.shapes[0].x0 == 5
+    # A low bar can be clicked above it.
+    assert figure.layout.hovermode == "x"
     assert figure.layout.yaxis.range[0] == 0
     assert strip_chart(score_bars(np.full(3, np.nan, np.float32)), title="", row_axis="").data
 
