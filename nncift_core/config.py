@@ -217,8 +217,19 @@ class RunConfig:
     encoder: str = DEFAULT_ENCODER
     """Sentence-transformers id or folder that embeds the rows."""
 
-    network: str = "paper"
-    """Network that predicts the influence of unlabelled pairs."""
+    network: str = "auto"
+    """What predicts unlabelled pairs: a network or a rival, or auto: the best on labels kept out."""
+
+    inputs: str = "auto"
+    """What estimators see of a row: text (its sentence embedding), states (that and the language
+    model's hidden states of it), or auto: states where a language model labels."""
+
+    design: str = "auto"
+    """Which pairs are labelled: block (the paper's), spread (where a pair costs), balanced (where a
+    row costs), or auto, which is what suits the method."""
+
+    second_round: float = 0.0
+    """Share of the labels that is spent in a second round, where an ensemble disagrees most."""
 
     seed: int = 0
     """Seed of every random draw; the same seed gives the same subset."""
@@ -242,6 +253,13 @@ class RunConfig:
             raise ConfigError(
                 f"Label fraction {self.label_fraction} is outside 0 to 1.",
                 "Give a share of the rows above 0 and at most 1, such as 0.05.",
+            )
+        _check_choice(self, "inputs", ("auto", "text", "states"))
+        _check_choice(self, "design", ("auto", "block", "spread", "balanced"))
+        if not 0 <= self.second_round <= 0.5:
+            raise ConfigError(
+                f"A second round of {self.second_round} is outside 0 to 0.5.",
+                "Give the share of the labels that is kept for it, such as 0.3.",
             )
         if not 0 <= self.seed < 2**32:
             raise ConfigError(

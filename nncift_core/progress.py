@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Progress(Protocol):
@@ -26,6 +26,26 @@ class Progress(Protocol):
 
     def warn(self, message: str) -> None:
         """Something the user should know and need not act on at once."""
+
+
+@runtime_checkable
+class Skips(Protocol):
+    """A progress that tells units that an earlier attempt did from those of this one."""
+
+    def skip(self, count: int) -> None:
+        """``count`` more units are done and took no time now. Raises: Cancelled."""
+
+
+def skip(progress: Progress, count: int) -> None:
+    """Tell that ``count`` units were done before, where ``progress`` makes that difference.
+
+    Raises:
+        Cancelled: As ``advance``.
+    """
+    if isinstance(progress, Skips):
+        progress.skip(count)
+    else:
+        progress.advance(count)
 
 
 class SilentProgress:
@@ -45,16 +65,22 @@ class SilentProgress:
 
 
 class StageClock:
-    """Rate and time left of one stage, from what has been done since it began."""
+    """Rate and time left of one stage, from what has been computed since it began."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = 0
+        self._skipped = 0
         self._start = time.monotonic()
 
     def advance(self, count: int) -> None:
         """``count`` more units are done."""
         self.done += count
+
+    def skip(self, count: int) -> None:
+        """``count`` more units are done, and were before; they say nothing of the rate."""
+        self.done += count
+        self._skipped += count
 
     @property
     def seconds(self) -> float:
@@ -63,11 +89,12 @@ class StageClock:
 
     @property
     def rate(self) -> float | None:
-        """Units per second so far, None before the first unit."""
-        return self.done / self.seconds if self.done and self.seconds > 0 else None
+        """Units per second so far, None before the first unit that is computed."""
+        computed = self.done - self._skipped
+        return computed / self.seconds if computed and self.seconds > 0 else None
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds to go at the rate so far, None before the first unit."""
+        """Seconds to go at the rate so far, None before the first unit that is computed."""
         rate = self.rate
         return max(0.0, (self.total - self.done) / rate) if rate else None

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages._ui.data_import import draw_import
 from pages._ui.data_report import draw_browser, draw_report
+from pages._ui.extend_form import draw_extend
 from pages._ui.format import counted
 from pages._ui.navigation import next_step
 from pages._ui.shell import Context, page_setup
@@ -44,6 +45,8 @@ def _draw_project(context: Context) -> None:
         draw_report(context.workspace, dataset, str(side).lower())
         st.subheader("Rows", anchor=False)
         draw_browser(context.workspace, dataset)
+    if side == _POOL:
+        draw_extend(context)
     next_step("run", "Set up a run")
 
 

@@ -20,14 +20,16 @@ from pages._ui.charts_heatmap import (
 )
 from pages._ui.errors import user_errors
 from pages._ui.extremes import draw_extremes
-from pages._ui.format import counted, number
+from pages._ui.format import counted, number, percent
 from pages._ui.navigation import next_step
 from pages._ui.pair import choose_places, pair_panel, place_of
+from pages._ui.run_view import open_run
 from pages._ui.scores import draw_scores
 from pages._ui.shell import Context, page_setup
 
 if TYPE_CHECKING:
-    from nncift_core.pipeline.view import Aggregate, Heatmap, Order, RunView
+    from nncift_core.pipeline.heatmap import Heatmap
+    from nncift_core.pipeline.view import Aggregate, Order, RunView
     from nncift_core.types import Row
 
 ORDERS = {"input": "as in the files", "influence": "most helpful first", "subtask": "by subtask"}
@@ -65,14 +67,6 @@ def _draw_pairs(context: Context, view: RunView) -> None:
     )
     _draw_heatmap(view, heatmap, window, pool_order, target_order, aggregate)
     pair_panel(view, pool_order, target_order)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the run ...")
-def open_run(workspace_path: Path, run_id: str, _workspace: Any) -> RunView:
-    """A finished run to look at; what it holds never changes. Keyed by folder and id."""
-    from nncift_core.pipeline import RunView
-
-    return RunView(_workspace, run_id)
 
 
 @st.cache_data(max_entries=64, show_spinner="Computing the window ...")
@@ -220,7 +214,7 @@ def _draw_heatmap(
             config={"displayModeBar": False, "scrollZoom": False, "doubleClick": False},
             alt=f"{_title(view)} {words}",
         )
-    st.caption(_color_words(heatmap))
+    st.caption(" ".join(words for words in (_color_words(heatmap), _doubt_words(view)) if words))
 
 
 def _pointer(heatmap: Heatmap) -> bool:
@@ -272,6 +266,17 @@ def _window_words(heatmap: Heatmap) -> str:
     return (
         f"**{cell}.** Pool rows {heatmap.pool_edges[0] + 1:,} to {heatmap.pool_edges[-1]:,}, "
         f"target rows {heatmap.target_edges[0] + 1:,} to {heatmap.target_edges[-1]:,}."
+    )
+
+
+def _doubt_words(view: RunView) -> str:
+    """How far one estimate may be off; empty where that is not known."""
+    unseen = (view.uncertainty.get("pairs") or {}).get("q4") or {}
+    if unseen.get("half_width") is None:
+        return ""
+    return (
+        f"An estimate of one pair is within ± {number(unseen['half_width'], 2)} of the truth for "
+        f"{percent(unseen['level'])} of the pairs of unseen rows and unseen targets."
     )
 
 

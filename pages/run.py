@@ -11,14 +11,16 @@ from nncift_core import jobs
 from nncift_core.jobs import JobState
 from pages._ui.command import replay_command
 from pages._ui.errors import user_errors
+from pages._ui.extension import draw_extension
 from pages._ui.format import count, duration, number
 from pages._ui.jobs import job_panel
 from pages._ui.navigation import link_to, next_step
 from pages._ui.quadrants import Kind, epoch_words, kind_of
 from pages._ui.run_form import draw_form
 from pages._ui.run_list import draw_runs
-from pages._ui.runs import is_pointwise, settings_words, stages_of
+from pages._ui.runs import is_extended, is_pointwise, settings_words, stages_of
 from pages._ui.shell import Context, page_setup
+from pages._ui.spot_check import draw_spot_checks
 
 
 def main() -> None:
@@ -55,7 +57,7 @@ def _draw_run(context: Context) -> None:
         _draw_result(result, config)
     job = job_panel(
         context.job_dir,
-        stages=stages_of(config),
+        stages=stages_of(config, extended=is_extended(run)),
         seconds=result["seconds"] if result is not None else None,
         draw_live=lambda live: _draw_training(context, live),
     )
@@ -64,6 +66,10 @@ def _draw_run(context: Context) -> None:
     if job.status != "done":
         _draw_training(context, job)
         return
+    if result is not None:
+        draw_extension(context, result)
+    with user_errors():
+        draw_spot_checks(context)
     _draw_command(context)
     with st.container(horizontal=True, vertical_alignment="center"):
         if config.get("exact"):

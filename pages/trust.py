@@ -1,4 +1,4 @@
-"""Trust: can I believe the estimates? The verdict in words, the errors by epoch, the table."""
+"""Trust: can I believe the estimates? The verdict in words, then errors and intervals."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from nncift_core import jobs
 from nncift_core.influence import METHODS
 from nncift_core.jobs import JobState
 from nncift_core.network.verdict import Verdict, judge
+from nncift_core.pipeline.artifacts import RunFiles
+from pages._ui import estimators
 from pages._ui import quadrants as tables
+from pages._ui.audit_panel import draw_audit
 from pages._ui.charts import epoch_chart
 from pages._ui.errors import user_errors
 from pages._ui.format import count, number, percent
+from pages._ui.intervals import draw_intervals, draw_points
 from pages._ui.jobs import job_panel
 from pages._ui.navigation import next_step
 from pages._ui.quadrants import Kind, Table, interval_words
-from pages._ui.runs import is_pointwise, stages_of
+from pages._ui.run_view import open_run
+from pages._ui.runs import is_extended, is_pointwise, stages_of
 from pages._ui.shell import Context, page_setup
 
 _MARKS = {
@@ -45,7 +50,9 @@ def main() -> None:
             if exact:
                 _exact_figures(context, kind)
             else:
-                _finished(context, kind, stored)
+                _finished(context, kind, stored, drawn=state.status == "done")
+        if state.status == "done" and not exact:
+            draw_audit(context)
         if state.status == "done":
             _next_step(verdict)
 
@@ -55,7 +62,7 @@ def _unfinished(context: Context, kind: Kind, *, draw_epochs: bool) -> None:
     with st.container(border=True):
         state = job_panel(
             context.job_dir,
-            stages=stages_of(context.run.config["config"]),
+            stages=stages_of(context.run.config["config"], extended=is_extended(context.run)),
             draw_live=(lambda job: _draw_epochs(context, kind, job)) if draw_epochs else None,
             key="trust-job",
         )
@@ -65,10 +72,11 @@ def _unfinished(context: Context, kind: Kind, *, draw_epochs: bool) -> None:
 
 def _draw_epochs(context: Context, kind: Kind, state: JobState | None = None) -> None:
     """Errors by epoch so far, beside the baselines."""
-    points = jobs.read_points(context.job_dir, "epoch")
+    points = tables.last_training(jobs.read_points(context.job_dir, "epoch"))
     if not points:
         if state is not None and state.live:
-            st.caption("The errors are drawn here as soon as the network trains.")
+            tried = estimators.tried_words(jobs.read_points(context.job_dir, "candidate"))
+            st.caption(tried or "The errors are drawn here as soon as the network trains.")
         return
     # Of several attempts the last one's measurements count.
     baselines = (jobs.read_points(context.job_dir, "baselines") or [{}])[-1]
@@ -85,35 +93,61 @@ def _draw_epochs(context: Context, kind: Kind, state: JobState | None = None) ->
             st.dataframe(tables.epoch_table(kind, points), hide_index=True, height=280)
 
 
-def _finished(context: Context, kind: Kind, stored: Table) -> None:
-    """Figures, errors by epoch and the tables of a run that has a network."""
+def _finished(context: Context, kind: Kind, stored: Table, *, drawn: bool) -> None:
+    """Figures, errors and intervals of a run with estimates; ``drawn`` where it has predictions."""
+    files = RunFiles(context.workspace.run_dir(context.run.run_id))
+    candidates = files.candidates()
+    if candidates:
+        picked = estimators.picked_words(candidates), estimators.rival_words(candidates)
+        st.markdown(" ".join(words for words in picked if words))
     _figures(context, kind, stored)
     _method_note(context)
     _draw_epochs(context, kind)
-    st.subheader("How far off, and what would be without a network", anchor=False)
+    st.subheader("How far off, and how far simpler guesses would be", anchor=False)
     real_test = (
-        "The last line is the real test: rows that the network never saw."
+        "The last line is the real test: rows that were never learned from."
         if kind.noun == "row"
-        else "Each line is a kind of pair. The last one is the real test: rows and targets that "
-        "the network never saw."
+        else "Each line is a kind of pair. The last one is the real test: rows and targets "
+        "that were never learned from."
     )
     st.markdown(
         f"{real_test} Errors are on the scale of the training labels, 0 to 1; square brackets "
         "hold 95 % intervals."
     )
     _tables(kind, stored)
+    _candidates(candidates)
+    draw_intervals(files.intervals(), kind)
+    if drawn:
+        draw_points(open_run(context.workspace.path, context.run.run_id, context.workspace), kind)
     for other in tables.further(stored):
         st.subheader(other.heading, anchor=False)
         st.markdown(
-            "The objective reads this matrix too, so pairs of it were labelled and the same "
-            "network learned from them."
+            "The objective reads this matrix too, so pairs of it were labelled and learned from."
         )
         _tables(other, stored)
 
 
+def _candidates(candidates: estimators.Candidates) -> None:
+    """What was tried on held-out labels, with its error and its cost."""
+    if not candidates:
+        return
+    st.subheader("What was tried to estimate with", anchor=False)
+    st.dataframe(
+        estimators.candidate_table(candidates),
+        hide_index=True,
+        key="candidates",
+        alt="Estimators with their error on held-out labels, and what they cost",
+    )
+    st.caption(
+        "Errors are on the scale of the training labels, 0 to 1, on labels that were held out "
+        "while fitting, weighted by the unlabelled pairs that they stand for. A pair costs its "
+        "multiply-adds once both rows are embedded and projected."
+    )
+
+
 def _tables(kind: Kind, stored: Table) -> None:
     st.table(tables.accuracy_table(kind, stored), hide_index=True, border="horizontal")
-    st.markdown("**Mean squared error of the network and of what it has to beat**")
+    st.markdown("**Mean squared error of the estimates and of what they have to beat**")
     st.table(tables.baseline_table(kind, stored), hide_index=True, border="horizontal")
     st.caption(tables.beaten_words(kind, stored))
 

@@ -50,7 +50,11 @@ class FakeEncoder:
         return np.stack([fake_vector(text) for text in texts])
 
 
-PLACES = ("nncift_core.pipeline.learning", "nncift_core.influence.delift_se")
+PLACES = (
+    "nncift_core.pipeline.embedding",
+    "nncift_core.pipeline.inheriting",
+    "nncift_core.influence.delift_se",
+)
 """The modules that open encoders."""
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from nncift_core import pipeline
+from nncift_core.cli.audit import audit
+from nncift_core.cli.extend import extend
 from nncift_core.cli.given import given_run, replayed_run
-from nncift_core.cli.output import checked_output, method_list, say, show, stable_json, table
+from nncift_core.cli.output import checked_output, method_list, say, show
 from nncift_core.cli.pilot import pilot
-from nncift_core.cli.terminal import TerminalProgress
+from nncift_core.cli.plan import plan
+from nncift_core.cli.spot_check import spot_check
+from nncift_core.cli.study import study
+from nncift_core.cli.working import work_on_run
 from nncift_core.config import RunConfig
 from nncift_core.datasets import demo_paths
 from nncift_core.errors import ConfigError
@@ -43,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
             "Give two names.",
         )
     run_id = pipeline.create_run(given.workspace, given.project_id(), given.spec)
-    _work(given.workspace, run_id, output, predictions, options.json)
+    work_on_run(given.workspace, run_id, output, predictions, options.json)
 
 
 def resume(options: argparse.Namespace) -> None:
@@ -51,7 +55,7 @@ def resume(options: argparse.Namespace) -> None:
     output = checked_output(options.output)
     workspace = Workspace.open(options.workspace)
     record = workspace.catalog.run(options.run)
-    _work(workspace, record.run_id, output, None, options.json)
+    work_on_run(workspace, record.run_id, output, None, options.json)
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -70,7 +74,7 @@ def demo(options: argparse.Namespace) -> None:
         target=pipeline.DataSource(project.target_id, paths.target.name, (str(paths.target),)),
     )
     run_id = pipeline.create_run(workspace, project.id, spec)
-    _work(workspace, run_id, output, None, options.json)
+    work_on_run(workspace, run_id, output, None, options.json)
 
 
 def runs(options: argparse.Namespace) -> None:
@@ -113,36 +117,12 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "runs": runs,
     "methods": methods,
     "export": export,
+    "extend": extend,
+    "plan": plan,
+    "audit": audit,
+    "spot-check": spot_check,
+    "study": study,
 }
-
-
-def _work(
-    workspace: Workspace,
-    run_id: str,
-    output: Path | None,
-    predictions: Path | None,
-    as_json: bool,
-) -> None:
-    # Known from the first second on, so that a run that is stopped can be resumed.
-    say(f"Run {run_id} in {workspace.path}")
-    progress = TerminalProgress()
-    try:
-        outcome = pipeline.work(workspace.run_dir(run_id), echo=progress)
-        if predictions is not None:
-            pipeline.write_predictions(workspace, run_id, predictions, progress)
-    finally:
-        progress.close()
-    assert isinstance(outcome, pipeline.RunOutcome)
-    summary = dict(outcome.summary)
-    if output is not None:
-        exported = pipeline.export_selection(workspace, outcome.selection.id, output)
-        summary["output"] = str(exported.file.path)
-    if as_json:
-        show(stable_json(summary))
-        return
-    spec = pipeline.RunSpec.read(workspace.run_dir(run_id) / "config.json")
-    pointwise = METHODS[spec.config.method].pointwise
-    show(table(summary, workspace.catalog.quadrant_metrics(run_id), pointwise=pointwise))
 
 
 def _sources(spec: pipeline.RunSpec) -> list[pipeline.DataSource]:

@@ -79,7 +79,7 @@ def given_run(options: argparse.Namespace) -> Given:
         for (role, paths), mapped in zip(files.items(), overrides, strict=True)
     }
     for dataset in imported.values():
-        _report(dataset)
+        report_import(dataset)
     train, target, existing = (imported.get(role) for role in ("train", "target", "existing"))
     assert train is not None
     spec = pipeline.RunSpec(
@@ -135,7 +135,8 @@ def _sample(target: str) -> int | None:
     return int(count)
 
 
-def _report(imported: pipeline.Imported) -> None:
+def report_import(imported: pipeline.Imported) -> None:
+    """Say how many rows a dataset has, and its warnings."""
     record = imported.record
     known = ", stored before" if imported.already_there else ""
     say(f"{record.name}: {record.accepted:,} rows, {record.rejected:,} rejected{known}.")

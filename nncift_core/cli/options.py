@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_resume(commands)
     _add_demo(commands)
     runs = commands.add_parser("runs", help="list the runs of a workspace")
-    _add_workspace(runs)
+    add_workspace(runs)
     commands.add_parser("methods", help="list the influence functions and what each needs")
     export = commands.add_parser("export", help="export a stored selection, or the rest")
     export.add_argument("run", metavar="RUN", help="run id")
@@ -70,11 +70,20 @@ def build_parser() -> argparse.ArgumentParser:
         help="raw, alpaca, messages or parquet",
     )
     export.add_argument("--rest", action="store_true", help="the pool rows that were left out")
-    _add_workspace(export)
+    add_workspace(export)
+    # Late, since these commands are made of the actions of this module.
+    from nncift_core.cli import audit, extend, plan, spot_check, study
+
+    extend.add_parser(commands)
+    plan.add_parser(commands)
+    audit.add_parser(commands)
+    spot_check.add_parser(commands)
+    study.add_parser(commands)
     return parser
 
 
-def _add_workspace(parser: Any) -> None:
+def add_workspace(parser: Any) -> None:
+    """Add ``--workspace`` to a command."""
     parser.add_argument(
         "--workspace",
         action=Once,
@@ -86,7 +95,7 @@ def _add_workspace(parser: Any) -> None:
 
 def _add_run(commands: Any) -> None:
     run = commands.add_parser("run", help="label, train, predict, select and export")
-    _add_data(run)
+    add_data(run)
     add_settings(run, Once)
     out = run.add_argument_group("results")
     out.add_argument("--output", action=Once, metavar="FILE", help="the subset as JSON lines")
@@ -101,10 +110,11 @@ def _add_run(commands: Any) -> None:
         "--config", action=Once, metavar="FILE", help="replay a run from its config.json"
     )
     out.add_argument("--json", action="store_true", help="print one JSON object to standard output")
-    _add_workspace(out)
+    add_workspace(out)
 
 
-def _add_data(parser: Any) -> None:
+def add_data(parser: Any) -> None:
+    """Add the options that name datasets to a command."""
     data = parser.add_argument_group("data")
     data.add_argument(
         "--train",
@@ -138,7 +148,7 @@ def _add_pilot(commands: Any) -> None:
     pilot = commands.add_parser(
         "pilot", help="label for some seconds and say what a run would cost"
     )
-    _add_data(pilot)
+    add_data(pilot)
     add_settings(pilot, Once)
     out = pilot.add_argument_group("measuring")
     out.add_argument(
@@ -150,7 +160,7 @@ def _add_pilot(commands: Any) -> None:
         help="how long to label; the shard in work is finished (default: %(default)g)",
     )
     out.add_argument("--json", action="store_true", help="print one JSON object to standard output")
-    _add_workspace(out)
+    add_workspace(out)
 
 
 def _add_resume(commands: Any) -> None:
@@ -158,7 +168,7 @@ def _add_resume(commands: Any) -> None:
     resume.add_argument("run", metavar="RUN", help="run id")
     resume.add_argument("--output", action=Once, metavar="FILE", help="the subset as JSON lines")
     resume.add_argument("--json", action="store_true", help="print one JSON object")
-    _add_workspace(resume)
+    add_workspace(resume)
 
 
 def _add_demo(commands: Any) -> None:
@@ -168,4 +178,4 @@ def _add_demo(commands: Any) -> None:
         "--prepare", action="store_true", help="only make sure that the demo project exists"
     )
     demo.add_argument("--json", action="store_true", help="print one JSON object")
-    _add_workspace(demo)
+    add_workspace(demo)

@@ -107,9 +107,26 @@ def table(
     lines.append(f"selected   {summary['selected']:,} rows")
     if first_round is not None:
         lines.append(f"           no target gained more after {first_round:,}; new rounds began")
+    if extension := summary.get("extension"):
+        lines += extension_lines(extension)
     if summary["output"]:
         lines.append(f"output     {summary['output']}")
     return "\n".join(lines)
+
+
+def extension_lines(extension: Mapping[str, Any]) -> list[str]:
+    """What added rows changed, of a run that extends another."""
+    left_out = extension["left_out"]
+    known = f"; {left_out:,} left out, which the pool held already" if left_out else ""
+    lines = [
+        f"extends    {extension['run_id']}",
+        f"added      {extension['added']:,} rows{known}",
+        f"changed    {extension['kept']:,} selected rows stay, {extension['came_in']:,} added rows "
+        f"and {extension['moved_up']:,} others come in, {extension['displaced']:,} go",
+    ]
+    if extension["drift"] is not None:
+        lines.append(f"drift      {extension['drift']['sentence']}")
+    return lines
 
 
 def _quadrant_lines(

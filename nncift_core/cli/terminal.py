@@ -32,13 +32,21 @@ class TerminalProgress:
 
     def advance(self, count: int = 1) -> None:
         """Show how far the stage is, now and then."""
-        if self._clock is None:
-            return
-        self._clock.advance(count)
+        if self._clock is not None:
+            self._clock.advance(count)
+            self._show(self._clock)
+
+    def skip(self, count: int) -> None:
+        """Likewise for units that were done before."""
+        if self._clock is not None:
+            self._clock.skip(count)
+            self._show(self._clock)
+
+    def _show(self, clock: StageClock) -> None:
         wait = REFRESH_SECONDS if self._live else PLAIN_REFRESH_SECONDS
         if time.monotonic() - self._shown >= wait:
             self._shown = time.monotonic()
-            self._write(self._line(), end="" if self._live else "\n")
+            self._write(_line(self._name, self._unit, clock), end="" if self._live else "\n")
 
     def point(self, kind: str, values: Mapping[str, Any]) -> None:
         """Measurements are for charts."""
@@ -57,20 +65,19 @@ class TerminalProgress:
             self._write(f"{self._name:8} {done:,} {self._unit} in {seconds:.1f} s", end="\n")
             self._clock = None
 
-    def _line(self) -> str:
-        assert self._clock is not None
-        clock = self._clock
-        parts = [f"{self._name:8} {clock.done:,} of {clock.total:,} {self._unit}"]
-        if clock.rate is not None:
-            parts.append(f"{clock.rate:,.3g}/s")
-        if clock.seconds_left is not None:
-            parts.append(f"{duration(clock.seconds_left)} left")
-        return ", ".join(parts)
-
     def _write(self, text: str, end: str) -> None:
         clear = "\r\x1b[K" if self._live else ""
         self._stream.write(f"{clear}{text}{end}")
         self._stream.flush()
+
+
+def _line(name: str, unit: str, clock: StageClock) -> str:
+    parts = [f"{name:8} {clock.done:,} of {clock.total:,} {unit}"]
+    if clock.rate is not None:
+        parts.append(f"{clock.rate:,.3g}/s")
+    if clock.seconds_left is not None:
+        parts.append(f"{duration(clock.seconds_left)} left")
+    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:

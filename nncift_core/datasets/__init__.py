@@ -7,6 +7,7 @@ package imports neither pyarrow nor pandas nor ``datasets``.
 
 from __future__ import annotations
 
+from nncift_core.datasets.append import Appended, append, appended_id
 from nncift_core.datasets.demo import DemoPaths, demo_paths
 from nncift_core.datasets.hub import is_hub_name, load_hub
 from nncift_core.datasets.identity import assign_ids, content_hash, find_self_pairs
@@ -19,6 +20,7 @@ from nncift_core.datasets.sample import sample_target
 
 __all__ = [
     "FIELDS",
+    "Appended",
     "ColumnMapping",
     "Dataset",
     "DemoPaths",
@@ -28,6 +30,8 @@ __all__ = [
     "Rejection",
     "Report",
     "Source",
+    "append",
+    "appended_id",
     "assign_ids",
     "content_hash",
     "demo_paths",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
 
 from nncift_core.influence.shards import Shards
 from nncift_core.progress import Progress
@@ -13,6 +16,37 @@ Rows = Sequence[Row]
 
 SHARD_PAIRS = 65_536
 """Pairs of a shard where a pair costs next to nothing."""
+
+
+class RowBlock(NamedTuple):
+    """Pairs that are wanted, by their rows.
+
+    Attributes:
+        helpers: ``(a,)`` rows that help.
+        helped: ``(b,)`` rows that are helped.
+        columns: ``(a, k)`` for each helper the places in ``helped`` of its own; None for all.
+    """
+
+    helpers: Rows
+    helped: Rows
+    columns: IndexArray | None = None
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs in the block, self pairs included."""
+        each = len(self.helped) if self.columns is None else self.columns.shape[1]
+        return len(self.helpers) * each
+
+
+Blocks = Sequence[tuple[Rows, Rows] | RowBlock]
+"""Blocks of wanted pairs; (helpers, helped) stands for all pairs of both."""
+
+
+class PairSource(Protocol):
+    """Influence of each helper on some rows of its own, a block of helpers at a time."""
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        """``(stop - start, k)`` float32, original units, higher is more helpful."""
 
 
 class PairwiseInfluence(abc.ABC):
@@ -32,9 +66,9 @@ class PairwiseInfluence(abc.ABC):
         """
         return ""
 
-    def planned_units(self, blocks: Sequence[tuple[Rows, Rows]]) -> int:
-        """The units of work that the pairs of these (helpers, helped) blocks cost."""
-        return sum(len(helpers) * len(helped) for helpers, helped in blocks)
+    def planned_units(self, blocks: Blocks) -> int:
+        """The units of work that the pairs of these blocks cost."""
+        return sum(RowBlock(*block).n_pairs for block in blocks)
 
     def open(self, progress: Progress) -> None:
         """Load what values need, so that nobody takes it for the time of the first values.
@@ -45,7 +79,7 @@ class PairwiseInfluence(abc.ABC):
         """
         del progress
 
-    def prepare(self, blocks: Sequence[tuple[Rows, Rows]], shards: Shards) -> None:
+    def prepare(self, blocks: Blocks, shards: Shards) -> None:
         """Compute what is needed once a row, before the pairs of these blocks.
 
         Raises:
@@ -54,7 +88,7 @@ class PairwiseInfluence(abc.ABC):
         del blocks, shards
 
     def shard_rows(self, n_helped: int) -> int:
-        """Helpers of one shard of a block with ``n_helped`` columns."""
+        """Helpers of one shard of a block with ``n_helped`` pairs a helper."""
         return max(1, SHARD_PAIRS // max(1, n_helped))
 
     @abc.abstractmethod
@@ -75,11 +109,54 @@ class PairwiseInfluence(abc.ABC):
             Cancelled: By ``progress``.
         """
 
+    def values_at(
+        self,
+        helpers: Sequence[Row],
+        helped: Sequence[Row],
+        columns: IndexArray,
+        progress: Progress | None = None,
+    ) -> FloatArray:
+        """True influence of each helper on rows of its own: the values that ``matrix`` has there.
+
+        Args:
+            helpers: ``(a,)`` rows that help.
+            helped: ``(b,)`` rows that are helped.
+            columns: ``(a, k)`` places in ``helped``, those of each helper.
+            progress: As for ``matrix``.
+
+        Returns:
+            ``(a, k)`` float32: the influence of ``helpers[r]`` on ``helped[columns[r, c]]``.
+
+        Raises:
+            Cancelled: By ``progress``.
+        """
+        values: FloatArray = np.empty(columns.shape, dtype=np.float32)
+        # Helpers with the same rows are computed together.
+        wanted, kind = np.unique(np.sort(columns, axis=1), axis=0, return_inverse=True)
+        for number, places in enumerate(wanted):
+            (rows,) = np.nonzero(kind.reshape(-1) == number)
+            places = np.unique(places)
+            some = [helped[int(j)] for j in places]
+            found = self.matrix([helpers[int(i)] for i in rows], some, progress)
+            inside = np.searchsorted(places, columns[rows])
+            values[rows] = np.take_along_axis(found, inside, axis=1)
+        return values
+
     def source(
         self, helpers: Sequence[Row], helped: Sequence[Row], progress: Progress | None = None
     ) -> InfluenceSource:
-        """The same values, a block of helpers at a time."""
+        """The values of ``matrix``, a block of helpers at a time."""
         return MatrixBlocks(self, helpers, helped, progress)
+
+    def pair_source(
+        self,
+        helpers: Sequence[Row],
+        helped: Sequence[Row],
+        columns: IndexArray,
+        progress: Progress | None = None,
+    ) -> PairSource:
+        """The values of ``values_at``, a block of helpers at a time."""
+        return PairBlocks(self, RowBlock(helpers, helped, columns), progress)
 
     def notes(self) -> list[str]:
         """Sentences for the user about what was computed so far."""
@@ -173,5 +250,35 @@ class MatrixBlocks:
             self._method,
             [self._helpers[i] for i in rows],
             [self._helped[j] for j in columns],
+            self._progress,
+        )
+
+
+class PairBlocks:
+    """A method's values of some pairs as a source of blocks, each computed when it is asked for.
+
+    Args:
+        method: Computes the values.
+        wanted: The pairs, with columns.
+        progress: Asked whether to stop.
+    """
+
+    def __init__(
+        self, method: PairwiseInfluence, wanted: RowBlock, progress: Progress | None = None
+    ) -> None:
+        self._method = method
+        self._wanted = wanted
+        self._progress = progress
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        """``(stop - start, k)`` float32."""
+        helpers, helped, columns = self._wanted
+        assert columns is not None
+        # The method is shown the rows that these helpers need, no others.
+        used, places = np.unique(columns[start:stop], return_inverse=True)
+        return self._method.values_at(
+            helpers[start:stop],
+            [helped[j] for j in used],
+            places.reshape(columns[start:stop].shape).astype(np.int64),
             self._progress,
         )

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncift_core.config import DEFAULT_MODEL, LanguageModelConfig
-from nncift_core.influence.base import PairwiseInfluence
+from nncift_core.influence.base import Blocks, PairwiseInfluence, RowBlock
 from nncift_core.influence.model_access import ModelAccess
 from nncift_core.influence.shards import Shards, digest
 from nncift_core.lm.loading import LanguageModel
-from nncift_core.lm.prompts import Segment, flatten
+from nncift_core.lm.prompts import Segment, cut_example, flatten
 from nncift_core.progress import Progress, SilentProgress
-from nncift_core.types import FloatArray, Row
+from nncift_core.types import FloatArray, IndexArray, Row
 
 if TYPE_CHECKING:
     from nncift_core.lm.scoring import Group, Target
@@ -72,10 +72,10 @@ class Delift(PairwiseInfluence):
         return digest("delift", self._access.identity)
 
     def shard_rows(self, n_helped: int) -> int:
-        """Helpers of one shard of a block with ``n_helped`` columns."""
+        """Helpers of one shard of a block with ``n_helped`` pairs a helper."""
         return max(1, SHARD_PAIRS // max(1, n_helped))
 
-    def planned_units(self, blocks: Sequence[tuple[Sequence[Row], Sequence[Row]]]) -> int:
+    def planned_units(self, blocks: Blocks) -> int:
         """Pairs of these blocks, and each helped row once without an example."""
         return len(_distinct(blocks)) + super().planned_units(blocks)
 
@@ -83,9 +83,7 @@ class Delift(PairwiseInfluence):
         """Open the model. Raises: ModelError, Cancelled."""
         self._access.open(progress)
 
-    def prepare(
-        self, blocks: Sequence[tuple[Sequence[Row], Sequence[Row]]], shards: Shards
-    ) -> None:
+    def prepare(self, blocks: Blocks, shards: Shards) -> None:
         """Try the longest pass, count what does not fit, and score each helped row alone.
 
         Raises:
@@ -128,20 +126,46 @@ class Delift(PairwiseInfluence):
             ModelError: The model cannot be opened, does not fit or gives no numbers.
             Cancelled: Between passes.
         """
+        everything = np.arange(len(helped), dtype=np.int64)
+        columns = np.broadcast_to(everything, (len(helpers), len(helped)))
+        return self.values_at(helpers, helped, columns, progress)
+
+    def values_at(
+        self,
+        helpers: Sequence[Row],
+        helped: Sequence[Row],
+        columns: IndexArray,
+        progress: Progress | None = None,
+    ) -> FloatArray:
+        """True influence of each helper on targets of its own, ``(len(helpers), k)`` float32.
+
+        A helper is read once, whatever the number of its targets.
+
+        Args:
+            helpers: Rows shown as the example.
+            helped: Target rows.
+            columns: ``(len(helpers), k)`` places in ``helped``, those of each helper.
+            progress: As for ``matrix``.
+
+        Raises:
+            ModelError: As for ``matrix``.
+            Cancelled: Between passes.
+        """
         progress = progress or SilentProgress()
-        values: FloatArray = np.full((len(helpers), len(helped)), np.nan, dtype=np.float32)
+        values: FloatArray = np.full(columns.shape, np.nan, dtype=np.float32)
         if not values.size:
             return values
         look = functools.partial(_look, progress)
         with self._access.computing(progress):
-            fresh = [row for row in helped if (row.prompt, row.response) not in self._alone]
+            rows = [helped[j] for j in np.unique(columns)]
+            fresh = [row for row in rows if (row.prompt, row.response) not in self._alone]
             unique = list({(row.prompt, row.response): row for row in fresh}.values())
             for row, distance in zip(unique, self._distances_alone(unique, look), strict=True):
                 self._alone[row.prompt, row.response] = float(distance)
-            step = self.shard_rows(len(helped))
+            step = self.shard_rows(columns.shape[1])
             for start in range(0, len(helpers), step):
                 part = slice(start, start + step)
-                values[part] = self._block(helpers[part], helped, look)
+                values[part] = self._block(helpers[part], helped, columns[part], look)
         return values
 
     def notes(self) -> list[str]:
@@ -195,24 +219,24 @@ class Delift(PairwiseInfluence):
         bare = [part for part in prompter.example_prefix([("", "")]) if part.kind == "template"]
         return max(len(flatten(alone)), len(flatten(bare)))
 
-    def _plan(
-        self, blocks: Sequence[tuple[Sequence[Row], Sequence[Row]]], progress: Progress
-    ) -> None:
+    def _plan(self, blocks: Blocks, progress: Progress) -> None:
         """Count the pairs of all blocks and probe the memory with the longest ones."""
         self._planned = True
         self._pairs = self._cut_pairs = longest = 0
         self._misfits.clear()
         prompter = self._access.language_model.prompter
-        for helpers, helped in blocks:
-            rooms = np.asarray([self._room(row) for row in helped])
-            rooms = rooms[rooms >= 0]
-            self._pairs += len(helpers) * len(rooms)
-            for row in helpers:
+        wanted = [RowBlock(*block) for block in blocks]
+        for helpers, helped, columns in wanted:
+            room_of = np.asarray([self._room(row) for row in helped])
+            for place, row in enumerate(helpers):
                 progress.advance(0)
                 length = len(flatten(prompter.example_prefix([(row.prompt, row.response)])))
+                rooms = room_of if columns is None else room_of[columns[place]]
+                rooms = rooms[rooms >= 0]
+                self._pairs += len(rooms)
                 self._cut_pairs += int((rooms < length).sum())
                 longest = max(longest, int(np.minimum(rooms, length).max(initial=0)))
-        self._probe(longest, [row for _, helped in blocks for row in helped])
+        self._probe(longest, [row for block in wanted for row in block.helped])
 
     def _probe(self, prefix_tokens: int, helped: Sequence[Row]) -> None:
         targets = [self._target(row) for row in helped if row.id not in self._misfits]
@@ -237,10 +261,14 @@ class Delift(PairwiseInfluence):
         return distances
 
     def _block(
-        self, helpers: Sequence[Row], helped: Sequence[Row], look: Callable[[int], None]
+        self,
+        helpers: Sequence[Row],
+        helped: Sequence[Row],
+        columns: IndexArray,
+        look: Callable[[int], None],
     ) -> FloatArray:
-        values: FloatArray = np.full((len(helpers), len(helped)), np.nan, dtype=np.float32)
-        rooms = [self._room(row) for row in helped]
+        values: FloatArray = np.full(columns.shape, np.nan, dtype=np.float32)
+        rooms = {int(j): self._room(helped[j]) for j in np.unique(columns)}
         prompter = self._access.language_model.prompter
         groups: list[Group] = []
         places: list[tuple[int, list[int]]] = []
@@ -248,21 +276,22 @@ class Delift(PairwiseInfluence):
             segments = prompter.example_prefix([(row.prompt, row.response)])
             whole = len(flatten(segments))
             # Pairs that keep as many tokens of the example share their prefix.
-            columns: dict[int, list[int]] = defaultdict(list)
-            for j, room in enumerate(rooms):
-                if room >= 0:
-                    columns[min(whole, room)].append(j)
-            for length, some in columns.items():
-                groups.append((cut(segments, length), [self._target(helped[j]) for j in some]))
+            alike: dict[int, list[int]] = defaultdict(list)
+            for place, j in enumerate(columns[i]):
+                if rooms[int(j)] >= 0:
+                    alike[min(whole, rooms[int(j)])].append(place)
+            for length, some in alike.items():
+                targets = [self._target(helped[columns[i, place]]) for place in some]
+                groups.append((cut(segments, length), targets))
                 places.append((i, some))
                 if not self._planned:
                     self._pairs += len(some)
                     self._cut_pairs += len(some) if length < whole else 0
         found = self._access.engine.log_probs_of_groups(groups, look) if groups else []
         for (i, some), parts in zip(places, found, strict=True):
-            for j, log_probs in zip(some, parts, strict=True):
-                alone = self._alone[helped[j].prompt, helped[j].response]
-                values[i, j] = alone - distance(log_probs)
+            for place, log_probs in zip(some, parts, strict=True):
+                row = helped[columns[i, place]]
+                values[i, place] = self._alone[row.prompt, row.response] - distance(log_probs)
         return values
 
 
@@ -277,22 +306,13 @@ def distance(log_probs: FloatArray | NDArray[np.float64]) -> float:
 
 
 def cut(segments: Sequence[Segment], room: int) -> list[int]:
-    """Tokens of an example's prefix, at most ``room``.
-
-    The example's response is cut from its end and then its prompt; words of the template stay.
-    """
-    excess = max(0, len(flatten(segments)) - room)
-    kept: list[list[int]] = []
-    for segment in reversed(segments):
-        lost = 0 if segment.kind == "template" else min(excess, len(segment.ids))
-        excess -= lost
-        kept.append(segment.ids[: len(segment.ids) - lost])
-    return [token for ids in reversed(kept) for token in ids]
+    """Tokens of an example's prefix, at most ``room``; see ``cut_example``."""
+    return flatten(cut_example(segments, room))
 
 
-def _distinct(blocks: Sequence[tuple[Sequence[Row], Sequence[Row]]]) -> list[Row]:
+def _distinct(blocks: Blocks) -> list[Row]:
     """Helped rows of all blocks, rows of the same texts once."""
-    rows = (row for _, helped in blocks for row in helped)
+    rows = (row for block in blocks for row in RowBlock(*block).helped)
     return list({(row.prompt, row.response): row for row in rows}.values())
 
 

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from nncift_core.config import DEFAULT_ENCODER
 from nncift_core.embeddings import Encoder, embed, open_encoder
-from nncift_core.influence.base import PairwiseInfluence
+from nncift_core.influence.base import PairSource, PairwiseInfluence
 from nncift_core.progress import Progress, SilentProgress
 from nncift_core.types import FloatArray, IndexArray, InfluenceSource, Row
+
+GATHERED_PAIRS = 4096
+"""Pairs whose vectors are laid side by side at once: some 30 MB."""
 
 
 class CosineSource:
@@ -55,6 +58,35 @@ class CosineSource:
         return CosineSource(self._helpers[rows], self._helped.T[columns].astype(np.float32))
 
 
+class CosinePairs:
+    """Cosines of some pairs of unit vectors, a block of helpers at a time; never all of them.
+
+    Summed in float64 and rounded once, as by ``CosineSource``.
+
+    Args:
+        helpers: ``(a, d)`` unit vectors.
+        helped: ``(b, d)`` unit vectors.
+        columns: ``(a, k)`` for each helper the places in ``helped`` of its own.
+    """
+
+    def __init__(self, helpers: FloatArray, helped: FloatArray, columns: IndexArray) -> None:
+        self._helpers = helpers
+        self._helped = helped
+        self._columns = columns
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        """``(stop - start, k)`` cosines, float32."""
+        columns = self._columns[start:stop]
+        values: FloatArray = np.empty(columns.shape, dtype=np.float32)
+        step = max(1, GATHERED_PAIRS // max(1, columns.shape[1]))
+        for first in range(0, len(columns), step):
+            part = slice(first, first + step)
+            left = self._helpers[start:stop][part].astype(np.float64)
+            right = self._helped[columns[part]].astype(np.float64)
+            values[part] = np.matmul(right, left[:, :, None])[:, :, 0]
+        return values
+
+
 class DeliftSE(PairwiseInfluence):
     """Cosine of normalised sentence embeddings, -1 to 1.
 
@@ -86,3 +118,23 @@ class DeliftSE(PairwiseInfluence):
     ) -> FloatArray:
         """``(len(helpers), len(helped))`` cosines, float32."""
         return self.source(helpers, helped).block(0, len(helpers))
+
+    def pair_source(
+        self,
+        helpers: Sequence[Row],
+        helped: Sequence[Row],
+        columns: IndexArray,
+        progress: Progress | None = None,
+    ) -> PairSource:
+        """Cosines of the wanted pairs a block at a time; each row is embedded once."""
+        return CosinePairs(self._vectors(helpers), self._vectors(helped), columns)
+
+    def values_at(
+        self,
+        helpers: Sequence[Row],
+        helped: Sequence[Row],
+        columns: IndexArray,
+        progress: Progress | None = None,
+    ) -> FloatArray:
+        """``(len(helpers), k)`` cosines, float32."""
+        return self.pair_source(helpers, helped, columns).block(0, len(helpers))

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nncift_core.datasets import find_self_pairs
 from nncift_core.errors import ConfigError, DataError
 from nncift_core.files import load_array, save_array
-from nncift_core.influence.base import PairwiseInfluence, PointwiseInfluence, Rows
+from nncift_core.influence.base import PairwiseInfluence, PointwiseInfluence, RowBlock, Rows
 from nncift_core.influence.label_plan import (
     MATRICES,
     ROLES,
@@ -20,8 +19,19 @@ from nncift_core.influence.label_plan import (
     LabelBlock,
     LabelPlan,
 )
-from nncift_core.influence.shards import Shards, digest
-from nncift_core.types import FloatArray, Pairs
+from nncift_core.influence.shards import Shards
+from nncift_core.influence.values import pairwise_values, row_values, sparse_values
+from nncift_core.types import Pairs
+
+__all__ = [
+    "Labels",
+    "label",
+    "label_block",
+    "label_rows",
+    "pairwise_values",
+    "row_values",
+    "together",
+]
 
 _STORED = np.dtype(
     [("helper", "<i8"), ("helped", "<i8"), ("value", "<f4"), ("role", "<i1"), ("matrix", "<i1")]
@@ -136,51 +146,56 @@ def label(
     shards.progress.stage("label", method.planned_units(blocks), method.unit)
     method.prepare(blocks, shards)
     found: dict[str, dict[str, Pairs]] = {}
-    for block, (helpers, helped) in zip(plan.blocks, blocks, strict=True):
-        values = pairwise_values(method, helpers, helped, shards)
-        keep = np.isfinite(values)
-        keep[find_self_pairs(helpers, helped)] = False
-        i, j = np.nonzero(keep)
-        if len(i):
-            found.setdefault(block.matrix, {})[block.role] = Pairs(
-                block.helpers[i], block.helped[j], values[i, j]
-            )
+    for block, rows in zip(plan.blocks, blocks, strict=True):
+        pairs = _block_labels(method, block, rows, shards)
+        if len(pairs):
+            found.setdefault(block.matrix, {})[block.role] = pairs
     for matrix in {block.matrix: None for block in plan.blocks}:
         _check_training(found.get(matrix, {}), plan, matrix)
     return Labels(found.pop("target"), found)
 
 
-def pairwise_values(
-    method: PairwiseInfluence, helpers: Rows, helped: Rows, shards: Shards
-) -> NDArray[np.float32]:
-    """All pairs of a block, ``(len(helpers), len(helped))`` float32, shard by shard.
+def label_block(
+    method: PairwiseInfluence,
+    block: LabelBlock,
+    sides: Mapping[str, tuple[Rows, Rows]],
+    shards: Shards,
+) -> Pairs:
+    """True influence of the pairs of one block, as ``label`` gives them.
 
-    Announces no stage. NaN where the method has no value.
+    Args:
+        method: The influence function.
+        block: Positions of the pairs; may be of a second round.
+        sides: As for ``label``.
+        shards: As for ``label``.
 
     Raises:
         DataError: A value is infinite.
-        Cancelled: Between shards.
+        Cancelled: The work was cancelled; finished shards are kept.
     """
-    values: NDArray[np.float32] = np.empty((len(helpers), len(helped)), dtype=np.float32)
-    step = method.shard_rows(len(helped))
-    source = method.source(helpers, helped, shards.progress)
-    columns = digest(_texts(helped))
-    for start in range(0, len(helpers), step):
-        stop = min(start + step, len(helpers))
-        part = helpers[start:stop]
-        values[start:stop] = shards.get(
-            digest(method.identity, _texts(part), columns),
-            lambda start=start, stop=stop: source.block(start, stop),  # type: ignore[misc]
-            units=(stop - start) * len(helped) if method.unit == "pairs" else 0,
-        )
-    if np.isinf(values).any():
-        i, j = np.argwhere(np.isinf(values))[0]
-        raise DataError(
-            f"The influence of training row {helpers[i].id} on row {helped[j].id} is "
-            f"{values[i, j]}.",
-            "Check the model: it gives values that are not numbers.",
-        )
-    return values
+    rows = _rows_of(block, sides)
+    shards.progress.stage("label", method.planned_units([rows]), method.unit)
+    method.prepare([rows], shards)
+    return _block_labels(method, block, rows, shards)
+
+
+def _block_labels(
+    method: PairwiseInfluence, block: LabelBlock, rows: RowBlock, shards: Shards
+) -> Pairs:
+    """The pairs of a block that have a value, self pairs left out."""
+    if rows.columns is None:
+        values = pairwise_values(method, rows.helpers, rows.helped, shards)
+        keep = np.isfinite(values)
+        keep[find_self_pairs(rows.helpers, rows.helped)] = False
+        i, j = np.nonzero(keep)
+        return Pairs(block.helpers[i], block.helped[j], values[i, j])
+    values = sparse_values(method, rows, shards)
+    # Not the matrix of all pairs: it may be large where few of them are wanted.
+    helper_texts = np.array([row.content_hash for row in rows.helpers])
+    helped_texts = np.array([row.content_hash for row in rows.helped])
+    same = helper_texts[:, None] == helped_texts[rows.columns]
+    i, place = np.nonzero(np.isfinite(values) & ~same)
+    return Pairs(block.helpers[i], block.helped[rows.columns[i, place]], values[i, place])
 
 
 def label_rows(method: PointwiseInfluence, plan: LabelPlan, rows: Rows, shards: Shards) -> Labels:
@@ -211,27 +226,11 @@ def label_rows(method: PointwiseInfluence, plan: LabelPlan, rows: Rows, shards: 
     return Labels(found)
 
 
-def row_values(method: PointwiseInfluence, rows: Rows, shards: Shards) -> FloatArray:
-    """The scores of rows, ``(len(rows),)`` float32, shard by shard. Announces no stage."""
-    values = np.empty(len(rows), dtype=np.float32)
-    step = method.shard_rows()
-    for start in range(0, len(rows), step):
-        part = rows[start : start + step]
-        values[start : start + len(part)] = shards.get(
-            digest(method.identity, _texts(part)),
-            lambda part=part: method.scores(part, shards.progress),  # type: ignore[misc]
-            units=len(part),
-        )
-    return values
-
-
-def _texts(rows: Rows) -> list[str]:
-    return [text for row in rows for text in (row.prompt, row.response)]
-
-
-def _rows_of(block: LabelBlock, sides: Mapping[str, tuple[Rows, Rows]]) -> tuple[Rows, Rows]:
+def _rows_of(block: LabelBlock, sides: Mapping[str, tuple[Rows, Rows]]) -> RowBlock:
     helpers, helped = sides[block.matrix]
-    return [helpers[i] for i in block.helpers], [helped[j] for j in block.helped]
+    return RowBlock(
+        [helpers[i] for i in block.helpers], [helped[j] for j in block.helped], block.columns
+    )
 
 
 def _check_training(found: Mapping[str, Pairs], plan: LabelPlan, matrix: str) -> None:

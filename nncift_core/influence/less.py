@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from nncift_core.config import DEFAULT_MODEL, LanguageModelConfig, LessConfig
 from nncift_core.errors import ConfigError
-from nncift_core.influence.base import PairwiseInfluence, Rows
+from nncift_core.influence.base import Blocks, PairwiseInfluence, RowBlock, Rows
 from nncift_core.influence.gradient_shards import GradientShards, Opened, row_key, row_texts
 from nncift_core.influence.model_access import ModelAccess
 from nncift_core.influence.shards import MemoryShards, Shards, digest
@@ -35,7 +35,7 @@ from nncift_core.lm.lora import Adapter
 from nncift_core.lm.quantization import gradient_mode, ready_for_training
 from nncift_core.lm.warmup import draw_warmup_rows
 from nncift_core.progress import Progress, SilentProgress
-from nncift_core.types import FloatArray, Row
+from nncift_core.types import FloatArray, IndexArray, Row
 
 BLOCK_ROWS = 1024
 """Rows of one side that are multiplied at once."""
@@ -108,13 +108,13 @@ class Less(PairwiseInfluence):
         epochs, dimensions = self._settings.epochs, self._settings.dimensions
         return GradientShards(self.identity, self._warmup_rows, epochs, dimensions)
 
-    def planned_units(self, blocks: Sequence[tuple[Rows, Rows]]) -> int:
+    def planned_units(self, blocks: Blocks) -> int:
         """Gradients: of the warm-up, and one a row, side and checkpoint."""
         rows = sum(len(side) for side in _wanted(blocks).values()) + len(self._warmup_rows)
         return rows * self._settings.epochs
 
     def shard_rows(self, n_helped: int) -> int:
-        """Helpers of one shard of a block with ``n_helped`` columns."""
+        """Helpers of one shard of a block with ``n_helped`` pairs a helper."""
         return max(1, SHARD_PAIRS // max(1, n_helped))
 
     def open(self, progress: Progress) -> None:
@@ -122,7 +122,7 @@ class Less(PairwiseInfluence):
         with self._access.computing(progress):
             import peft  # noqa: F401 - two seconds that are not the first gradient's
 
-    def prepare(self, blocks: Sequence[tuple[Rows, Rows]], shards: Shards) -> None:
+    def prepare(self, blocks: Blocks, shards: Shards) -> None:
         """Warm up, and compute the features of all rows of these blocks.
 
         Stored parts are not computed again, and the model is opened only where something is
@@ -173,6 +173,32 @@ class Less(PairwiseInfluence):
                         progress.advance(0)
         return total.astype(np.float32)
 
+    def values_at(
+        self,
+        helpers: Rows,
+        helped: Rows,
+        columns: IndexArray,
+        progress: Progress | None = None,
+    ) -> FloatArray:
+        """``(len(helpers), k)`` float32; pairs of rows that have features are free, so from all.
+
+        Args:
+            helpers: Rows that are tuned on.
+            helped: Rows whose loss is looked at.
+            columns: ``(len(helpers), k)`` places in ``helped``, those of each helper.
+            progress: As for ``matrix``.
+
+        Raises:
+            ModelError: As for ``matrix``.
+            Cancelled: Likewise.
+        """
+        values: FloatArray = np.empty(columns.shape, dtype=np.float32)
+        for top in range(0, len(helpers), BLOCK_ROWS):
+            part = slice(top, top + BLOCK_ROWS)
+            found = self.matrix(helpers[part], helped, progress)
+            values[part] = np.take_along_axis(found, columns[part], axis=1)
+        return values
+
     def notes(self) -> list[str]:
         """What a user should know about the labels so far: rows that have none, and why."""
         notes = self._access.notes()
@@ -218,8 +244,9 @@ class Less(PairwiseInfluence):
             yield opened
 
 
-def _wanted(blocks: Sequence[tuple[Rows, Rows]]) -> dict[Side, list[Row]]:
+def _wanted(blocks: Blocks) -> dict[Side, list[Row]]:
     """The rows of both sides of all blocks, rows of the same texts once."""
-    helpers = {row_key(row): row for rows, _ in blocks for row in rows}
-    helped = {row_key(row): row for _, rows in blocks for row in rows}
+    wanted = [RowBlock(*block) for block in blocks]
+    helpers = {row_key(row): row for block in wanted for row in block.helpers}
+    helped = {row_key(row): row for block in wanted for row in block.helped}
     return {"helper": list(helpers.values()), "helped": list(helped.values())}

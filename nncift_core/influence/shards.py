@@ -15,7 +15,7 @@ from typing import Protocol
 
 from nncift_core.errors import WorkspaceError
 from nncift_core.files import load_array, save_array
-from nncift_core.progress import Progress, SilentProgress
+from nncift_core.progress import Progress, SilentProgress, skip
 from nncift_core.types import FloatArray
 
 
@@ -31,7 +31,7 @@ class Shards(Protocol):
         Args:
             name: Safe as a file name; see ``digest``.
             compute: Called only when the array is not stored.
-            units: What ``progress`` is advanced by, either way.
+            units: What ``progress`` is told, either way; of a stored one, that it was done before.
 
         Raises:
             Cancelled: The work was cancelled; arrays finished before are kept.
@@ -108,7 +108,10 @@ class FolderShards:
             self.computed_seconds += time.monotonic() - start
             self.computed_units += units
             save_array(path, array)
-        self.progress.advance(units)
+            self.progress.advance(units)
+        else:
+            # Whoever shows a rate must not take it for work.
+            skip(self.progress, units)
         if self._pilot_seconds is not None and self.computed_seconds >= self._pilot_seconds:
             raise PilotDone
         return array

@@ -29,7 +29,7 @@ from nncift_core.jobs import state as states
 from nncift_core.jobs.process import mark_of
 from nncift_core.jobs.queue import owned, turn
 from nncift_core.jobs.state import FinishedStage, JobError, JobState
-from nncift_core.progress import Progress, SilentProgress, StageClock
+from nncift_core.progress import Progress, SilentProgress, StageClock, skip
 
 WRITE_SECONDS = 0.25
 BEAT_SECONDS = 1.0
@@ -141,6 +141,14 @@ class FileProgress:
             self._clock.advance(count)
             self._write_soon()
         self._echo.advance(count)
+        self._check_cancelled()
+
+    def skip(self, count: int) -> None:
+        """``count`` more units are done, and were before this attempt. Raises: Cancelled."""
+        with self._lock:
+            self._clock.skip(count)
+            self._write_soon()
+        skip(self._echo, count)
         self._check_cancelled()
 
     def point(self, kind: str, values: Mapping[str, Any]) -> None:

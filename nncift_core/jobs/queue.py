@@ -25,18 +25,24 @@ OWNER_LOCK = "owner.lock"
 
 POLL_SECONDS = 0.25
 
+_FOLDERS = ("runs", "pilots", "studies", "plans")
+_BELOW_RUNS = ("selections", "audits", "checks")
+
 
 def workspace_of(job_dir: Path) -> Path:
-    """The workspace of a job in ``runs/ID``, ``runs/ID/selections/ID`` or ``pilots/ID``.
+    """The workspace of a job in ``runs/ID``, below a run or in a folder of its own kind.
+
+    That is ``runs/ID/selections/ID`` (also ``audits`` and ``checks``), ``pilots/ID``,
+    ``studies/ID`` or ``plans/ID``.
 
     Raises:
         ValueError: The folder lies anywhere else.
     """
     folder = job_dir.absolute()
-    if folder.parent.name == "selections":
+    if folder.parent.name in _BELOW_RUNS:
         folder = folder.parent.parent
-    if folder.parent.name not in ("runs", "pilots"):
-        raise ValueError(f"{job_dir} is no job folder: it must lie in runs/ or pilots/")
+    if folder.parent.name not in _FOLDERS:
+        raise ValueError(f"{job_dir} is no job folder: it must lie in {'/, '.join(_FOLDERS)}/")
     return folder.parent.parent
 
 

@@ -169,6 +169,20 @@ def flatten(segments: Sequence[Segment]) -> list[int]:
     return [token for segment in segments for token in segment.ids]
 
 
+def cut_example(segments: Sequence[Segment], room: int) -> list[Segment]:
+    """An example's prefix, at most ``room`` tokens where its template alone is not longer.
+
+    The example's response is cut from its end and then its prompt; words of the template stay.
+    """
+    excess = max(0, sum(len(segment.ids) for segment in segments) - room)
+    kept: list[Segment] = []
+    for segment in reversed(segments):
+        lost = 0 if segment.kind == "template" else min(excess, len(segment.ids))
+        excess -= lost
+        kept.append(Segment(segment.kind, segment.ids[: len(segment.ids) - lost]))
+    return kept[::-1]
+
+
 def _plain_frame(tokenizer: Any) -> Frame:
     close = tokenizer.eos_token_id
     if close is None:

@@ -98,10 +98,10 @@ def may_pack(config: Any, windows: Mapping[int, int], context: int) -> bool:
             return False  # The window is only in masks, which are not made here.
         if kind not in ("sliding_attention", "full_attention") and chunk < context:
             return False
-    return _fixed_positions(text, context)
+    return fixed_positions(text, context)
 
 
-def _fixed_positions(config: Any, context: int) -> bool:
+def fixed_positions(config: Any, context: int) -> bool:
     """Whether positions are encoded alike, however long the longest prompt of a pass is."""
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     for each in (rope, *(value for value in rope.values() if isinstance(value, dict))):

@@ -122,6 +122,72 @@ def intervals(
     return Intervals(_interval(mse), _interval(r2), _interval(np.concatenate(rank_values)))
 
 
+def row_means(row: NDArray[np.int64], values: DoubleArray) -> DoubleArray:
+    """``(rows,)`` mean of each row's ``(n,)`` values, rows in ascending order of position."""
+    place = np.unique(row, return_inverse=True)[1]
+    result: DoubleArray = np.bincount(place, weights=values) / np.bincount(place)
+    return result
+
+
+def row_rank_interval(
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    truth: DoubleArray,
+    predicted: DoubleArray,
+    seed: int,
+) -> Interval | None:
+    """Interval of the rank correlation of row means of truth and prediction.
+
+    Which columns were drawn changes a row's mean, so both sides are resampled here too.
+
+    Args:
+        row: ``(n,)`` pool position of each pair.
+        column: ``(n,)`` target position of each pair.
+        truth: ``(n,)`` labels.
+        predicted: ``(n,)`` predictions on the same scale.
+        seed: Of the resampling.
+
+    Returns:
+        None where there are fewer than two rows or columns.
+    """
+    _, i = np.unique(row, return_inverse=True)
+    _, j = np.unique(column, return_inverse=True)
+    n_rows, n_columns = int(i.max()) + 1, int(j.max()) + 1
+    if min(n_rows, n_columns) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    row_counts = rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), RESAMPLES)
+    column_counts = rng.multinomial(n_columns, np.full(n_columns, 1 / n_columns), RESAMPLES)
+
+    def by_row(values: DoubleArray) -> DoubleArray:
+        cells = np.bincount(i * n_columns + j, weights=values, minlength=n_rows * n_columns)
+        totals: DoubleArray = column_counts.astype(np.float64) @ cells.reshape(n_rows, n_columns).T
+        return totals
+
+    count = by_row(np.ones(len(i)))
+    weights = np.where(count > 0, row_counts, 0).astype(np.float64)
+    means = [by_row(values) / np.maximum(count, 1) for values in (truth, predicted)]
+    found: list[DoubleArray] = []
+    step = max(1, _CHUNK // n_rows**2)
+    for start in range(0, RESAMPLES, step):
+        part = slice(start, start + step)
+        if not (drawn := weights[part].sum(1) > 0).any():
+            continue
+        here = weights[part][drawn]
+        first, second = (_own_ranks(values[part][drawn], here) for values in means)
+        found.append(correlation(first, second, here))
+    return _interval(np.concatenate([np.empty(0), *found]))
+
+
+def _own_ranks(values: DoubleArray, weights: DoubleArray) -> DoubleArray:
+    """Mid-ranks where each resample has values of its own: ``(resamples, n)`` both."""
+    below = values[:, None, :] < values[:, :, None]
+    equal = values[:, None, :] == values[:, :, None]
+    counts = weights[:, :, None]
+    result: DoubleArray = (below @ counts + (equal @ counts + 1) / 2)[:, :, 0]
+    return result
+
+
 def _interval(values: DoubleArray) -> Interval | None:
     values = values[np.isfinite(values)]
     if not len(values):

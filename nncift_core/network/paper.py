@@ -12,40 +12,30 @@ Fine-Tuning Data" (NN-CIFT), section 3, InfluenceNetwork.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
+
+from nncift_core.network.pair_network import PairNetwork
 
 PAPER_HIDDEN = 100
 """Hidden units of the published network."""
 
 
-@dataclass(frozen=True)
-class Head:
-    """What turns a pair's hidden sum into one number: ``relu(hidden) @ output_weight + bias``.
-
-    Attributes:
-        output_weight: ``(hidden,)``.
-        output_bias: One number.
-    """
-
-    output_weight: torch.Tensor
-    output_bias: float
-
-
-class PaperNetwork(torch.nn.Module):
+class PaperNetwork(PairNetwork):
     """Two embeddings to one number, on the affine scale of the labels it is trained on.
 
     Equal to concatenation, ``Linear(2d, hidden)``, ReLU, ``Linear(hidden, 1)``, drawn from the
     same random numbers as those two PyTorch layers would be (fan-in ``2d``), with
     ``2 * d * hidden + 2 * hidden + 1`` parameters: 205,001 at ``d = 1024``, ``hidden = 100``.
-    A pointwise function has no second row: its helped side is one embedding of length 0.
+    A pair costs ``hidden`` multiply-adds. A pointwise function has no second row: its helped side
+    is one embedding of length 0.
 
     Args:
         dimension: ``d``, the length of one embedding.
         hidden: Hidden units.
         helped_dimension: Length of the embeddings of helped rows; ``d`` unless given.
     """
+
+    factors = 0
 
     def __init__(
         self, dimension: int, hidden: int = PAPER_HIDDEN, helped_dimension: int | None = None
@@ -66,32 +56,13 @@ class PaperNetwork(torch.nn.Module):
         self.output_weight = torch.nn.Parameter(last.weight.detach().flatten().clone())
         self.output_bias = torch.nn.Parameter(last.bias.detach().clone())
 
-    def project_helpers(self, embeddings: torch.Tensor) -> torch.Tensor:
+    def project_helpers(self, rows: torch.Tensor) -> torch.Tensor:
         """The helper half of the first layer: ``(n, d)`` to ``(n, hidden)``, no bias."""
-        return embeddings @ self.helper_weight.T
+        return rows @ self.helper_weight.T
 
-    def project_helped(self, embeddings: torch.Tensor) -> torch.Tensor:
+    def project_helped(self, rows: torch.Tensor) -> torch.Tensor:
         """The helped half of the first layer: ``(n, d)`` to ``(n, hidden)``, the bias included.
 
         The bias belongs to the sum and is added once, here.
         """
-        return torch.addmm(self.bias, embeddings, self.helped_weight.T)
-
-    def combine(self, helpers: torch.Tensor, helped: torch.Tensor) -> torch.Tensor:
-        """Score pairs of projected rows: two ``(n, hidden)`` to ``(n,)``."""
-        return torch.relu(helpers + helped) @ self.output_weight + self.output_bias
-
-    def forward(
-        self, helper_embeddings: torch.Tensor, helped_embeddings: torch.Tensor
-    ) -> torch.Tensor:
-        """Score the pairs of two ``(n, d)`` arrays of embeddings, row by row: ``(n,)``.
-
-        Where rows recur in many pairs, project each once, index and ``combine``.
-        """
-        return self.combine(
-            self.project_helpers(helper_embeddings), self.project_helped(helped_embeddings)
-        )
-
-    def head(self) -> Head:
-        """The output layer, detached."""
-        return Head(self.output_weight.detach().clone(), float(self.output_bias.detach()))
+        return torch.addmm(self.bias, rows, self.helped_weight.T)

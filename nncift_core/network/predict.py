@@ -1,9 +1,9 @@
 """Predict every pair from rows projected once, a block of rows at a time.
 
-A pair costs ``hidden`` steps instead of ``2 d x hidden``, and nothing of size
-``n_train x n_target`` need exist: one pass hands blocks to reducers. Plain PyTorch and a
-compiled kernel (``kernels.py``) give the same numbers within 1e-6 of the labels' range.
-Knows nothing of training, labels or files.
+A pair costs ``hidden + factors`` steps instead of ``2 d x hidden``, and nothing of size
+``n_train x n_target`` need exist: one pass hands blocks to reducers. Hidden units go through plain
+PyTorch or a compiled kernel (``kernels.py``), which give the same numbers within 1e-6 of the
+labels' range; factors are a matrix product. Knows nothing of training, labels or files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from nncift_core.network import native
 from nncift_core.network.kernels import CompiledScorer, EagerScorer
-from nncift_core.network.paper import PaperNetwork
+from nncift_core.network.pair_network import PairNetwork
 from nncift_core.network.reducers import Reducer, stream
 from nncift_core.progress import Progress
 from nncift_core.types import FloatArray, IndexArray
@@ -41,18 +41,21 @@ PAIR_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Projected:
-    """Both sides projected by the network's first layer, and its output layer.
+    """Both sides projected by an estimator, and what turns two projections into influence.
 
-    ``influence[i, j] = offset + scale * (relu(helpers[i] + helped[j]) @ output_weight +
-    output_bias)``, in the influence function's own units, higher is more helpful.
+    A projection is ``[units, factors]``, the units ``len(output_weight)`` long.
+    ``influence[i, j] = offset + scale * (relu(units_i + units_j) @ output_weight +
+    factors_i @ factors_j + output_bias)``, in the influence function's own units, higher is more
+    helpful. With ``mass`` the product is a weighted mean: divided by ``mass_i @ factors_j``.
 
     Attributes:
-        helpers: ``(n_train, hidden)`` float32.
-        helped: ``(n_target, hidden)`` float32, the first layer's bias included.
-        output_weight: ``(hidden,)`` float32.
+        helpers: ``(n_train, hidden + factors)`` float32.
+        helped: ``(n_target, hidden + factors)`` float32, a first layer's bias included.
+        output_weight: ``(hidden,)`` float32; may be empty.
         output_bias: Of the output layer, on the training scale.
         scale: Original units per unit of the training scale.
         offset: Original units at zero of the training scale.
+        mass: ``(n_train, factors)`` float32, or None.
 
     Raises:
         ValueError: When the shapes do not fit together or a number is not finite.
@@ -64,22 +67,56 @@ class Projected:
     output_bias: float
     scale: float = 1.0
     offset: float = 0.0
+    mass: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        hidden = self.output_weight.shape
-        if self.helpers.shape[1:] != hidden or self.helped.shape[1:] != hidden:
+        if self.helpers.shape[1:] != self.helped.shape[1:] or self.factors < 0:
             raise ValueError(
                 f"helpers {self.helpers.shape} and helped {self.helped.shape} must both end in "
-                f"{hidden}, the shape of output_weight"
+                f"the same width, at least {self.hidden}, the length of output_weight"
             )
+        if self.mass is not None and self.mass.shape != (len(self.helpers), self.factors):
+            raise ValueError(f"mass {self.mass.shape} must be one number a row and factor")
         # The compiled kernel reckons with finite numbers only.
         for name in ("helpers", "helped", "output_weight", "output_bias", "scale", "offset"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"{name} holds a number that is not finite")
 
+    @property
+    def hidden(self) -> int:
+        """Additive hidden units."""
+        return len(self.output_weight)
+
+    @property
+    def factors(self) -> int:
+        """Length of the product."""
+        return int(self.helped.shape[1]) - self.hidden
+
+    def stored(self) -> tuple[FloatArray, FloatArray]:
+        """Both sides as arrays to store; what ``mass`` adds stands behind the helpers."""
+        helpers = self.helpers
+        if self.mass is not None:
+            helpers = np.concatenate([helpers, self.mass], axis=1)
+        return helpers, self.helped
+
+    def with_sides(self, helpers: FloatArray, helped: FloatArray) -> Projected:
+        """The same estimator with other projections, as ``stored`` gave them."""
+        width = helped.shape[1]
+        mass = helpers[:, width:] if helpers.shape[1] > width else None
+        return replace(self, helpers=helpers[:, :width], helped=helped, mass=mass)
+
+    def rows(self, helpers: IndexArray | slice, helped: IndexArray | slice) -> Projected:
+        """Some rows of both sides, in that order."""
+        return replace(
+            self,
+            helpers=self.helpers[helpers],
+            helped=self.helped[helped],
+            mass=None if self.mass is None else self.mass[helpers],
+        )
+
 
 def project(
-    network: PaperNetwork,
+    network: PairNetwork,
     helper_embeddings: FloatArray,
     helped_embeddings: FloatArray,
     *,
@@ -99,7 +136,7 @@ def project(
 
     def rows(embeddings: FloatArray, helped: bool) -> FloatArray:
         half = network.project_helped if helped else network.project_helpers
-        projected = np.empty((len(embeddings), network.hidden), np.float32)
+        projected = np.empty((len(embeddings), network.hidden + network.factors), np.float32)
         for start in range(0, len(embeddings), PROJECTION_ROWS):
             chunk = np.ascontiguousarray(embeddings[start : start + PROJECTION_ROWS], np.float32)
             # PyTorch wants memory it could write to; a map of a file is often read-only.
@@ -178,28 +215,45 @@ class Predictor:
         """Predicted influence of rows ``start`` to ``stop``: ``(stop - start, columns)``."""
         self.prepare()
         assert self._scorer is not None
+        whole, hidden = self.projected, self.projected.hidden
         # Positions of all columns in order are the common case and have their scorer ready.
-        whole = columns.indices(self.n_target) == (0, self.n_target, 1)
-        scorer = self._scorer if whole else self._make_scorer(self.projected.helped[columns])
-        return scorer.scores(self.projected.helpers[start:stop])
+        all_columns = columns.indices(self.n_target) == (0, self.n_target, 1)
+        helped = whole.helped[columns]
+        scores: FloatArray
+        if hidden or not whole.factors:
+            scorer = self._scorer if all_columns else self._make_scorer(helped)
+            scores = scorer.scores(whole.helpers[start:stop, :hidden])
+        else:
+            scores = np.full((stop - start, len(helped)), self._constant, np.float32)
+        if whole.factors:
+            helpers = np.ascontiguousarray(whole.helpers[start:stop, hidden:])
+            mass = None if whole.mass is None else whole.mass[start:stop]
+            _add_products(scores, helpers, helped[:, hidden:], mass, whole.scale)
+        return scores
 
     def subset(self, helper_positions: IndexArray, helped_positions: IndexArray) -> Predictor:
-        """A predictor of these rows and columns, in this order, equal to the bit."""
-        whole = self.projected
-        part = replace(
-            whole, helpers=whole.helpers[helper_positions], helped=whole.helped[helped_positions]
-        )
+        """A predictor of these rows and columns, in this order.
+
+        Hidden units give equal bits; a matrix product may round otherwise in its last bits.
+        """
+        part = self.projected.rows(helper_positions, helped_positions)
         return Predictor(part, compile="always" if self._wants_kernel else "never")
 
     def pairs(self, helper_positions: IndexArray, helped_positions: IndexArray) -> FloatArray:
         """Predicted influence of single pairs: two ``(n,)`` arrays of positions to ``(n,)``."""
         predicted = np.empty(len(helper_positions), np.float32)
+        whole, hidden = self.projected, self.projected.hidden
         for start in range(0, len(predicted), PAIR_ROWS):
             part = slice(start, start + PAIR_ROWS)
-            hidden = self.projected.helpers[helper_positions[part]]
-            hidden += self.projected.helped[helped_positions[part]]
-            np.maximum(hidden, 0, out=hidden)
-            predicted[part] = hidden @ self._weight + self._constant
+            i, j = helper_positions[part], helped_positions[part]
+            left, right = whole.helpers[i], whole.helped[j]
+            units = np.maximum(left[:, :hidden] + right[:, :hidden], 0)
+            predicted[part] = units @ self._weight + self._constant
+            if whole.factors:
+                product = np.einsum("nk,nk->n", left[:, hidden:], right[:, hidden:])
+                if whole.mass is not None:
+                    product /= np.einsum("nk,nk->n", whole.mass[i], right[:, hidden:])
+                predicted[part] += whole.scale * product
         return predicted
 
     def stream(
@@ -219,7 +273,8 @@ class Predictor:
         stream(self, reducers, progress, block_rows)
 
     def _make_scorer(self, helped: FloatArray) -> EagerScorer | CompiledScorer:
-        if self._wants_kernel:
+        helped = np.ascontiguousarray(helped[:, : self.projected.hidden])
+        if self._wants_kernel and self.projected.hidden:
             kernel = native.load()
             if isinstance(kernel, native.Kernel):
                 return CompiledScorer(kernel, helped, self._weight, self._constant)
@@ -228,3 +283,21 @@ class Predictor:
                 "the predicted values are the same."
             )
         return EagerScorer(helped, self._weight, self._constant)
+
+
+def _add_products(
+    scores: FloatArray,
+    helpers: FloatArray,
+    helped: FloatArray,
+    mass: FloatArray | None,
+    scale: float,
+) -> None:
+    """Add the products of factors, in original units, to ``(rows, columns)`` scores."""
+    total = torch.from_numpy(scores)
+    right = torch.from_numpy(np.ascontiguousarray(helped)).T
+    if mass is None:
+        total.addmm_(torch.from_numpy(helpers), right, alpha=scale)
+        return
+    means = torch.from_numpy(helpers) @ right
+    means /= torch.from_numpy(np.ascontiguousarray(mass)) @ right
+    total.add_(means, alpha=scale)

@@ -1,9 +1,10 @@
-"""How good the estimates are: the four quadrants, beside honest baselines.
+"""How good the estimates are: the quadrants, beside honest baselines.
 
 Q1 pairs were trained on; Q2 are unseen pool rows x seen targets; Q3 seen x unseen; Q4 unseen
-x unseen, the real test. All squared errors are on the min-max scale of the training labels,
-unclipped. What cannot be computed is None, never NaN. Paper: NN-CIFT, figure 2; the baselines
-and intervals are this project's addition.
+x unseen, the real test. Q1u are pairs of a seen row and a seen target that were not trained on;
+a block of labels has none. All squared errors are on the min-max scale of the training labels,
+unclipped. What cannot be computed is None, never NaN. Paper: NN-CIFT, figure 2; Q1u, the
+baselines and the intervals are this project's addition.
 """
 
 from __future__ import annotations
@@ -16,9 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncift_core.influence.label_plan import ROLES
-from nncift_core.network.bootstrap import DoubleArray, Interval, correlation, intervals, ranks
-from nncift_core.network.training import LabelScale
+from nncift_core.network.bootstrap import (
+    DoubleArray,
+    Interval,
+    correlation,
+    intervals,
+    ranks,
+    row_means,
+    row_rank_interval,
+)
+from nncift_core.network.scale import LabelScale
 from nncift_core.types import FloatArray, Pairs
+
+SMALLEST_ROWS = 8
+"""Fewer rows than this have no rank correlation of their scores."""
+
+_SCORED = ("q2", "q3", "q4")
+"""Quadrants in which every row has labels with the same several columns."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,10 @@ class QuadrantMetrics:
             training pairs; None in Q4, where neither is.
         mse_cosine: Error of the embeddings' cosine, fitted to the training labels by a line;
             None for a pointwise function, which has no second embedding.
+        row_spearman: Rank correlation of row scores: of each row's mean label with its mean
+            prediction over the quadrant's columns, in Q2 to Q4. None elsewhere, with fewer than
+            8 rows, and for a pointwise function, where ``spearman`` says it.
+        row_spearman_ci: Its 95 % interval, rows and columns resampled.
     """
 
     n: int
@@ -52,6 +71,13 @@ class QuadrantMetrics:
     mse_random: float
     mse_additive: float | None
     mse_cosine: float | None
+    row_spearman: float | None = None
+    row_spearman_ci: Interval | None = None
+
+
+class _RowOrder(TypedDict, total=False):
+    row_spearman: float | None
+    row_spearman_ci: Interval | None
 
 
 class _Baselines(TypedDict):
@@ -70,7 +96,7 @@ def measure_quadrants(
     scale: LabelScale,
     seed: int,
 ) -> dict[str, QuadrantMetrics | None]:
-    """The table of the four quadrants.
+    """The table of the quadrants, ``q1`` to ``q4`` and ``q1u``; None where there are no pairs.
 
     Args:
         by_role: Labelled pairs, original units.
@@ -94,6 +120,7 @@ def measure_quadrants(
         spread = intervals(
             pairs.helper, None if pointwise else pairs.helped, truth, guess, seed + number
         )
+        scored = not pointwise and role in _SCORED
         table[role] = QuadrantMetrics(
             n=len(pairs),
             mse=_mse(truth, guess),
@@ -103,6 +130,7 @@ def measure_quadrants(
             r2_ci=spread.r2,
             spearman_ci=spread.spearman,
             **beside[role],
+            **(_row_order(pairs, truth, guess, seed + number) if scored else {}),
         )
     return table
 
@@ -163,6 +191,17 @@ def spearman(truth: DoubleArray, predicted: DoubleArray) -> float | None:
     """Rank correlation, ties sharing mid-ranks; None if either side is constant."""
     value = float(correlation(ranks(truth), ranks(predicted), np.ones(len(truth))))
     return value if np.isfinite(value) else None
+
+
+def _row_order(pairs: Pairs, truth: DoubleArray, guess: DoubleArray, seed: int) -> _RowOrder:
+    """How well the order of row scores is found; nothing where there are too few rows."""
+    if len(np.unique(pairs.helper)) < SMALLEST_ROWS:
+        return {}
+    value = spearman(row_means(pairs.helper, truth), row_means(pairs.helper, guess))
+    if value is None:
+        return {}
+    interval = row_rank_interval(pairs.helper, pairs.helped, truth, guess, seed)
+    return {"row_spearman": value, "row_spearman_ci": interval}
 
 
 def _mse(truth: DoubleArray, predicted: DoubleArray | float) -> float:

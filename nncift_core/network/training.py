@@ -1,37 +1,30 @@
-"""Training of an InfluenceNetwork on labelled pairs.
+"""Training of a pair network on labelled pairs by gradient descent.
 
-The network learns on the min-max scale of its training labels; whatever leaves this module is
-in the labels' own units or says that it is scaled. Knows nothing of how labels were made, of
-quadrant tables or of storage. Settings: NN-CIFT, section 4 (Adam, 1e-4, batch 64, 20 epochs,
-mean squared error, no early stopping).
+Works on the scale of the labels it is given. Knows nothing of how labels were made or kept out,
+of quadrant tables or of storage. The paper's settings (NN-CIFT, section 4) are Adam, 1e-4, batch
+64, 20 epochs, mean squared error, no early stopping.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
-from nncift_core.errors import WorkspaceError
-from nncift_core.files import replacing
-from nncift_core.influence.label import together
-from nncift_core.network import NETWORKS
-from nncift_core.network.paper import PaperNetwork
-from nncift_core.network.predict import Projected, project
-from nncift_core.progress import Progress
+from nncift_core.network.pair_network import PairNetwork
 from nncift_core.types import FloatArray, Pairs
+
+MOST_STEPS = 24_000
+"""Steps of one training at most; with many labels the batches grow before the epochs shrink."""
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How the network is trained."""
+    """How a network is trained."""
 
     epochs: int = 20
     """Passes over the training pairs."""
@@ -42,166 +35,108 @@ class TrainingSettings:
     batch_pairs: int = 64
     """Pairs of one step."""
 
+    weight_decay: float = 0.0
+    """Decoupled from the gradient, as in AdamW."""
 
-@dataclass(frozen=True)
-class LabelScale:
-    """Min-max scale of the training labels: lo becomes 0, hi becomes 1, nothing is clipped."""
-
-    lo: float
-    hi: float
-
-    @classmethod
-    def of(cls, training: Pairs) -> LabelScale:
-        """The scale that the training labels set."""
-        return cls(float(training.value.min()), float(training.value.max()))
-
-    @property
-    def width(self) -> float:
-        """Hi - lo, above 0."""
-        return self.hi - self.lo
+    anneal: bool = False
+    """Whether the step size falls to 0 in a line."""
 
 
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """A trained network with the scale that its outputs are on.
+PAPER = TrainingSettings()
+LONGER = TrainingSettings(epochs=60, learning_rate=1e-3, weight_decay=0.1, anneal=True)
 
-    Attributes:
-        name: Its name in the registry.
-        network: The module, in evaluation mode.
-        scale: Outputs are on this scale.
-        history: One mapping an epoch, epoch 0 before training: ``epoch`` and, by role, the
-            scaled mean squared error.
-    """
 
-    name: str
-    network: PaperNetwork
-    scale: LabelScale
-    history: tuple[Mapping[str, float], ...]
-
-    def project(self, helpers: FloatArray, helped: FloatArray) -> Projected:
-        """Both sides through the first layer: what prediction of all pairs needs.
-
-        Args:
-            helpers: ``(n_train, d)`` embeddings.
-            helped: ``(n_target, d)`` embeddings.
-        """
-        return project(self.network, helpers, helped, scale=self.scale.width, offset=self.scale.lo)
-
-    def save(self, path: Path) -> None:
-        """Write weights, name and scale as one safetensors file."""
-        about = {
-            "network": self.name,
-            "dimension": self.network.dimension,
-            "helped_dimension": self.network.helped_dimension,
-            "hidden": self.network.hidden,
-            "lo": self.scale.lo,
-            "hi": self.scale.hi,
-            "history": [dict(point) for point in self.history],
-        }
-        tensors = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        with replacing(path) as file:
-            file.write(save(tensors, metadata={"nncift": json.dumps(about)}))
-
-    @classmethod
-    def load(cls, path: Path) -> TrainedNetwork:
-        """Read what ``save`` wrote. Raises: WorkspaceError."""
-        try:
-            data = path.read_bytes()
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            about = json.loads(header["__metadata__"]["nncift"])
-            network = NETWORKS[about["network"]].load()(
-                about["dimension"],
-                about["hidden"],
-                about.get("helped_dimension", about["dimension"]),
-            )
-            network.load_state_dict(load(data))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise WorkspaceError(
-                f"The network {path.name} cannot be read: {error}.", "Run it again."
-            ) from error
-        return cls(
-            about["network"],
-            network.eval(),
-            LabelScale(about["lo"], about["hi"]),
-            tuple(about["history"]),
-        )
+def settings_for(settings: TrainingSettings, labels: int) -> TrainingSettings:
+    """The same settings with at most ``MOST_STEPS`` steps on so many labels."""
+    if settings == PAPER:
+        return settings
+    batch, epochs = settings.batch_pairs, settings.epochs
+    while batch < 512 and epochs * labels / batch > MOST_STEPS:
+        batch *= 2
+    epochs = max(5, min(epochs, int(MOST_STEPS * batch / max(1, labels))))
+    return TrainingSettings(
+        epochs, settings.learning_rate, batch, settings.weight_decay, settings.anneal
+    )
 
 
 def train(
-    name: str,
-    helpers: FloatArray,
-    helped: FloatArray,
-    by_role: Mapping[str, Pairs],
+    network: PairNetwork,
+    helpers: torch.Tensor,
+    helped: torch.Tensor,
+    pairs: Pairs,
     seed: int,
-    progress: Progress,
-    settings: TrainingSettings | None = None,
+    settings: TrainingSettings,
     *,
-    more: Pairs | None = None,
-) -> TrainedNetwork:
-    """Train the network ``name`` on the pairs of role ``q1``; the others are only measured.
+    rounds: int | None = None,
+    error: Callable[[], float] | None = None,
+    tell: Callable[[int], None] = lambda epoch: None,
+) -> int:
+    """Train the network in place.
 
     Args:
-        name: Its name in the registry of networks.
-        helpers: ``(n_helpers, d)`` embeddings of the rows that help: the pool, and after it
-            whatever ``more`` speaks of.
-        helped: ``(n_helped, d)`` embeddings of the rows that are helped, likewise; ``(1, 0)``
-            for a pointwise function.
-        by_role: Labelled pairs. The scale is that of ``q1``.
-        seed: Of the start weights and of the order of pairs.
-        progress: Told of stage ``train`` in epochs, and of a point ``epoch`` after each one.
-        settings: The paper's, unless given.
-        more: Further pairs to train on, of other matrices.
+        network: On the scale of ``pairs.value``.
+        helpers: ``(n, d)`` inputs.
+        helped: ``(m, d)`` inputs.
+        pairs: What is learned from.
+        seed: Of the order of pairs and of dropout.
+        settings: Of the optimizer; ``epochs`` is also where an annealed step size reaches 0.
+        rounds: Stop after so many epochs.
+        error: Asked after each epoch; the weights of the lowest error are kept.
+        tell: Told of each epoch, 0 before the first.
 
-    Raises:
-        Cancelled: Between epochs.
+    Returns:
+        The epoch whose weights the network has.
     """
-    settings = settings or TrainingSettings()
-    scale = LabelScale.of(by_role["q1"])
-    training = by_role["q1"] if more is None else together([by_role["q1"], more])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network: PaperNetwork = NETWORKS[name].load()(
-            helpers.shape[1], helped_dimension=helped.shape[1]
-        )
     order = torch.Generator().manual_seed(seed)
     # The fused step takes two thirds of the time of the default one on a CPU (10,000 pairs:
     # 3.9 s against 5.4 s).
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
-    helper_rows, helped_rows = torch.from_numpy(helpers), torch.from_numpy(helped)
-    i, j = torch.from_numpy(training.helper), torch.from_numpy(training.helped)
-    target = (torch.from_numpy(training.value) - scale.lo) / scale.width
-
-    progress.stage("train", settings.epochs, "epochs")
-    history: list[Mapping[str, float]] = []
-
-    def measure(epoch: int) -> None:
-        point = {"epoch": epoch} | {
-            role: _scaled_error(network, helper_rows, helped_rows, pairs, scale)
-            for role, pairs in by_role.items()
-        }
-        history.append(point)
-        progress.point("epoch", point)
-
-    with _one_thread():
-        measure(0)
-        for epoch in range(1, settings.epochs + 1):
+    if settings.weight_decay:
+        optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+    else:
+        optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+    i, j = torch.from_numpy(pairs.helper), torch.from_numpy(pairs.helped)
+    target = torch.from_numpy(pairs.value.astype(np.float32))
+    per_epoch = -(-len(target) // settings.batch_pairs)
+    steps, step = settings.epochs * per_epoch, 0
+    best, best_epoch, best_weights = np.inf, settings.epochs, None
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network.eval()
+        tell(0)
+        for epoch in range(1, (rounds or settings.epochs) + 1):
             network.train()
             shuffled = torch.randperm(len(target), generator=order)
             for start in range(0, len(target), settings.batch_pairs):
+                if settings.anneal:
+                    rate = settings.learning_rate * min(1.0, (step + 1) / 50) * (1 - step / steps)
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate
                 batch = shuffled[start : start + settings.batch_pairs]
                 optimizer.zero_grad(set_to_none=True)
-                predicted = network(helper_rows[i[batch]], helped_rows[j[batch]])
+                predicted = network(helpers[i[batch]], helped[j[batch]])
                 loss = torch.nn.functional.mse_loss(predicted, target[batch])
                 torch.autograd.backward(loss)
                 optimizer.step()
+                step += 1
             network.eval()
-            measure(epoch)
-            progress.advance()
-    return TrainedNetwork(name, network.eval(), scale, tuple(history))
+            if error is not None and (found := error()) < best:
+                best, best_epoch = found, epoch
+                best_weights = copy.deepcopy(network.state_dict())
+            tell(epoch)
+    if error is None:
+        return rounds or settings.epochs
+    if best_weights is not None:
+        network.load_state_dict(best_weights)
+    return best_epoch
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Work on one core: a step of 64 pairs is too small to share.
 
     Two threads wait for each other longer than they work (on two cores busy with other programs
@@ -218,7 +153,7 @@ def _one_thread() -> Iterator[None]:
 
 @torch.inference_mode()
 def predict_pairs(
-    network: PaperNetwork,
+    network: PairNetwork,
     helper_rows: torch.Tensor,
     helped_rows: torch.Tensor,
     pairs: Pairs,
@@ -236,15 +171,3 @@ def predict_pairs(
             left[torch.from_numpy(i[part])], right[torch.from_numpy(j[part])]
         ).numpy()
     return result
-
-
-def _scaled_error(
-    network: PaperNetwork,
-    helper_rows: torch.Tensor,
-    helped_rows: torch.Tensor,
-    pairs: Pairs,
-    scale: LabelScale,
-) -> float:
-    predicted = predict_pairs(network, helper_rows, helped_rows, pairs).astype(np.float64)
-    truth = (pairs.value.astype(np.float64) - scale.lo) / scale.width
-    return float(np.mean((predicted - truth) ** 2))

@@ -3,8 +3,9 @@
 Three levels. The estimates are good for ranking rows and pairs when, on unseen rows and unseen
 targets (Q4), they certainly beat the mean (the 95 % interval of R² lies above 0) and order the
 pairs well (rank correlation of at least 0.5, certainly above 0). They are good for ranking rows
-when at least the order on unseen rows (Q4, or Q2 with targets that were seen) is certainly
-better than chance and the correlation is at least 0.3. Anything less is no better than the mean.
+when at least the order of the row scores on unseen rows (Q4, or Q2 with targets that were seen) is
+certainly better than chance and its correlation is at least 0.5. Where the table does not have it,
+the order of pairs stands in, of which 0.3 is enough. Anything less is no better than the mean.
 
 Knows the numbers of a quadrant table, nothing of how they were measured or how they are shown.
 """
@@ -23,6 +24,11 @@ QUADRANTS: Mapping[str, str] = {
 }
 """The quadrants in words, in the order they are shown."""
 
+UNLABELLED = "q1u"
+"""Pairs of seen rows with seen targets that were not trained on, where the labels are spread."""
+
+UNLABELLED_WORDS = "other pairs of seen rows x seen targets"
+
 BASELINES: Mapping[str, str] = {
     "mse_mean": "mean label",
     "mse_zero": "zero",
@@ -35,9 +41,12 @@ BASELINES: Mapping[str, str] = {
 PAIR_RANK = 0.5
 """Rank correlation in Q4 from which the order of single pairs is worth following."""
 
-ROW_RANK = 0.3
-"""Rank correlation on unseen rows from which the order of rows is worth following: over a row's
-many targets the errors of its pairs average out."""
+ROW_RANK = 0.5
+"""Rank correlation of the scores of unseen rows from which their order is worth following."""
+
+ROW_RANK_BY_PAIRS = 0.3
+"""The same where only pairs were ranked: over a row's many targets the errors of its pairs average
+out, so that the order of rows is better than that of pairs."""
 
 Level = Literal["exact", "pairs", "rows", "none", "unknown"]
 
@@ -82,7 +91,8 @@ def judge(
     """How far a run's estimates can be trusted.
 
     Args:
-        quadrants: A quadrant table as stored: by ``q1`` to ``q4`` the metrics or None.
+        quadrants: A quadrant table as stored: by ``q1`` to ``q4`` the metrics or None. Tables of
+            older runs have no rank correlation of row scores.
         exact: Whether the run computed every value instead of predicting it.
         pointwise: Whether rows were scored alone. Then there are no pairs to rank: an order of
             rows that is certainly better than chance is all that can be reached.
@@ -97,11 +107,11 @@ def judge(
             if pointwise
             else "No pairs of unseen rows and unseen targets could be measured."
         )
-        level: Level = "rows" if _ranks(quadrants.get("q2"), ROW_RANK) else "unknown"
+        level: Level = "rows" if _ranks_rows(quadrants.get("q2")) else "unknown"
         return Verdict(level, finding, _LEVELS[level])
-    if not pointwise and _lower(unseen, "r2") > 0 and _ranks(unseen, PAIR_RANK):
+    if not pointwise and _lower(unseen, "r2") > 0 and _ranks(unseen, "spearman", PAIR_RANK):
         level = "pairs"
-    elif _ranks(unseen, ROW_RANK) or _ranks(quadrants.get("q2"), ROW_RANK):
+    elif _ranks_rows(unseen) or _ranks_rows(quadrants.get("q2")):
         level = "rows"
     else:
         level = "none"
@@ -130,11 +140,18 @@ def _percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def _ranks(metrics: Mapping[str, Any] | None, least: float) -> bool:
-    """Whether the rank correlation is at least ``least`` and certainly above 0."""
-    if metrics is None or metrics.get("spearman") is None:
+def _ranks_rows(metrics: Mapping[str, Any] | None) -> bool:
+    """Whether the order of row scores is worth following, by the order of pairs if need be."""
+    if metrics is not None and metrics.get("row_spearman") is not None:
+        return _ranks(metrics, "row_spearman", ROW_RANK)
+    return _ranks(metrics, "spearman", ROW_RANK_BY_PAIRS)
+
+
+def _ranks(metrics: Mapping[str, Any] | None, name: str, least: float) -> bool:
+    """Whether a rank correlation is at least ``least`` and certainly above 0."""
+    if metrics is None or metrics.get(name) is None:
         return False
-    return float(metrics["spearman"]) >= least and _lower(metrics, "spearman") > 0
+    return float(metrics[name]) >= least and _lower(metrics, name) > 0
 
 
 def _lower(metrics: Mapping[str, Any], name: str) -> float:

@@ -9,8 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nncift_core.pipeline.audits import create_audit, last_audit, read_audit
+    from nncift_core.pipeline.check_jobs import SpotCheck, create_spot_check, list_spot_checks
     from nncift_core.pipeline.cost import CostEstimate, estimate_cost
     from nncift_core.pipeline.exporting import Exported, export_selection, preview_selection
+    from nncift_core.pipeline.extending import extend_run
+    from nncift_core.pipeline.finished import extendable
     from nncift_core.pipeline.importing import (
         Imported,
         ensure_demo,
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
         import_files,
     )
     from nncift_core.pipeline.labelling import Pilot, run_pilot
+    from nncift_core.pipeline.plans import create_plan, plan_folder
     from nncift_core.pipeline.roles import ensure_datasets, read_roles
     from nncift_core.pipeline.runs import (
         PendingSelection,
@@ -31,20 +36,37 @@ if TYPE_CHECKING:
     )
     from nncift_core.pipeline.spec import DataSource, RunSpec, resolve
     from nncift_core.pipeline.stages import RunOutcome, execute, write_predictions
+    from nncift_core.pipeline.studies import (
+        Study,
+        create_study,
+        find_study,
+        read_study,
+        studies_of,
+        study_folder,
+    )
+    from nncift_core.pipeline.study_request import StudyRequest
+    from nncift_core.pipeline.study_sizes import StudyCost, study_cost
     from nncift_core.pipeline.view import RunView
 
 _HOME = {
+    "create_audit": "audits",
+    "last_audit": "audits",
+    "read_audit": "audits",
     "CostEstimate": "cost",
     "estimate_cost": "cost",
     "Exported": "exporting",
     "export_selection": "exporting",
     "preview_selection": "exporting",
+    "extend_run": "extending",
+    "extendable": "finished",
     "Imported": "importing",
     "ensure_demo": "importing",
     "ensure_project": "importing",
     "import_files": "importing",
     "Pilot": "labelling",
     "run_pilot": "labelling",
+    "create_plan": "plans",
+    "plan_folder": "plans",
     "ensure_datasets": "roles",
     "read_roles": "roles",
     "PendingSelection": "runs",
@@ -58,9 +80,21 @@ _HOME = {
     "DataSource": "spec",
     "RunSpec": "spec",
     "resolve": "spec",
+    "SpotCheck": "check_jobs",
+    "create_spot_check": "check_jobs",
+    "list_spot_checks": "check_jobs",
     "RunOutcome": "stages",
     "execute": "stages",
     "write_predictions": "stages",
+    "Study": "studies",
+    "create_study": "studies",
+    "find_study": "studies",
+    "read_study": "studies",
+    "studies_of": "studies",
+    "study_folder": "studies",
+    "StudyCost": "study_sizes",
+    "study_cost": "study_sizes",
+    "StudyRequest": "study_request",
     "RunView": "view",
 }
 
@@ -74,9 +108,17 @@ __all__ = [
     "RunOutcome",
     "RunSpec",
     "RunView",
+    "SpotCheck",
+    "Study",
+    "StudyCost",
+    "StudyRequest",
+    "create_audit",
     "create_pilot",
+    "create_plan",
     "create_run",
     "create_selection",
+    "create_spot_check",
+    "create_study",
     "discard_selection",
     "ensure_datasets",
     "ensure_demo",
@@ -84,13 +126,24 @@ __all__ = [
     "estimate_cost",
     "execute",
     "export_selection",
+    "extend_run",
+    "extendable",
+    "find_study",
     "import_files",
+    "last_audit",
+    "list_spot_checks",
     "pending_selections",
     "pilot_folder",
+    "plan_folder",
     "preview_selection",
+    "read_audit",
     "read_roles",
+    "read_study",
     "resolve",
     "run_pilot",
+    "studies_of",
+    "study_cost",
+    "study_folder",
     "work",
     "write_predictions",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from nncift_core.files import read_json, write_json
 
-STAGES = ("embed", "label", "train", "predict", "select")
+STAGES = ("embed", "label", "read", "train", "predict", "select")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,30 @@ class RunFiles:
     def quadrants(self) -> Path:
         """Quadrant metrics."""
         return self.folder / "quadrants.json"
+
+    @property
+    def uncertainty(self) -> Path:
+        """Intervals of pairs and of row scores, calibrated and checked on reserved labels."""
+        return self.folder / "uncertainty.json"
+
+    @property
+    def estimators(self) -> Path:
+        """What was tried on labels that were kept out, and which of it was used."""
+        return self.folder / "estimators.json"
+
+    def intervals(self) -> Mapping[str, Any]:
+        """What ``uncertainty`` holds; empty where there is none. Raises: WorkspaceError."""
+        found: Mapping[str, Any] = {}
+        if self.uncertainty.is_file():
+            found = read_json(self.uncertainty)
+        return found
+
+    def candidates(self) -> Sequence[Mapping[str, Any]]:
+        """What ``estimators`` holds; empty where there is none. Raises: WorkspaceError."""
+        found: Sequence[Mapping[str, Any]] = ()
+        if self.estimators.is_file():
+            found = read_json(self.estimators)
+        return found
 
     @property
     def projected_helpers(self) -> Path:

@@ -20,6 +20,7 @@ from nncift_core.pipeline.planning import (
     label_unit,
     needs_model,
     planned_units,
+    second_round_pairs,
 )
 from nncift_core.store import Workspace
 
@@ -95,7 +96,11 @@ def estimate_cost(
         plan = label_plan(config, n_train, n_target, n_existing)
         training, evaluation = plan.training_pairs, plan.evaluation_pairs
         label_units = planned_units(config, plan, n_train)
-    finished = [run.result for run in workspace.catalog.runs() if run.result]
+        more = second_round_pairs(config, n_train, n_target)
+        training, label_units = training + more, label_units + more
+    # A run that extends another embeds the added rows only and trains nothing.
+    runs = [run.result for run in workspace.catalog.runs() if run.result]
+    finished = [result for result in runs if "extension" not in result]
     embed_rate = _rate(finished, "embed", lambda run: run["n_train"] + run["n_target"])
     train_rate = _rate(finished, "train", lambda run: run["labelled_pairs"] * TRAINING_EPOCHS)
     predict_rate = _rate(finished, "predict", lambda run: run["n_train"] * run["n_target"])

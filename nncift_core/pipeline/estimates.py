@@ -15,8 +15,9 @@ from nncift_core.influence import METHODS
 from nncift_core.influence.base import MatrixBlocks
 from nncift_core.influence.delift_se import CosineSource
 from nncift_core.influence.label import Labels, together
-from nncift_core.network.predict import Predictor, Projected
-from nncift_core.network.training import LabelScale, TrainedNetwork
+from nncift_core.network.fitting import Fitted
+from nncift_core.network.predict import Predictor
+from nncift_core.network.scale import LabelScale
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.labelling import make_method
 from nncift_core.pipeline.planning import labelled_matrices, needs_model
@@ -151,20 +152,13 @@ def read_estimates(workspace: Workspace, spec: RunSpec, roles: Roles, files: Run
     """The influence of a run that has trained, or of an exact one. Raises: WorkspaceError."""
     if spec.config.exact:
         return _exact(workspace, spec, roles, files)
-    trained = TrainedNetwork.load(files.network)
-    head = trained.network.head()
-    helpers, helped = load_array(files.projected_helpers), load_array(files.projected_helped)
+    fitted = Fitted.load(files.network)
+    everything = fitted.projected(
+        load_array(files.projected_helpers), load_array(files.projected_helped)
+    )
 
     def predictor(helper_rows: slice, helped_rows: slice) -> Predictor:
-        projected = Projected(
-            helpers=helpers[helper_rows],
-            helped=helped[helped_rows],
-            output_weight=head.output_weight.numpy(),
-            output_bias=head.output_bias,
-            scale=trained.scale.width,
-            offset=trained.scale.lo,
-        )
-        return Predictor(projected)
+        return Predictor(everything.rows(helper_rows, helped_rows))
 
     labels = Labels.load(files.labels)
     pool, existing = slice(0, len(roles.pool)), slice(len(roles.pool), None)
@@ -172,7 +166,7 @@ def read_estimates(workspace: Workspace, spec: RunSpec, roles: Roles, files: Run
     target, pool_as_helped = slice(0, n_target), slice(n_target, None)
     sides = {"pool": (pool, pool_as_helped), "existing": (existing, pool_as_helped)}
     others = {matrix: predictor(*sides[matrix]) for matrix in labels.others}
-    return Estimates(predictor(pool, target), labels, trained.scale, others)
+    return Estimates(predictor(pool, target), labels, fitted.scale, others)
 
 
 def _exact(workspace: Workspace, spec: RunSpec, roles: Roles, files: RunFiles) -> Estimates:

@@ -142,14 +142,22 @@ def _manifest(
         labelled = [roles.pool[i].id for i in positions]
     elif spec.config.exact:
         labelled = [row.id for row in roles.pool]
-    named = [("train", spec.train), ("target", spec.target), ("existing", spec.existing)]
+    named = [
+        ("train", spec.train),
+        ("target", spec.target),
+        ("existing", spec.existing),
+        ("added", spec.added),
+    ]
+    measured = ["quadrants", "seconds", "labelled_pairs"]
+    # What added rows changed, and how far they lie from what was labelled.
+    measured += ["extension"] if "extension" in result else []
     return build_manifest(
         export=file,
         schema=schema,
         datasets=[_dataset(workspace, role, source) for role, source in named if source],
         config=spec.as_json(),
         seed=spec.config.seed,
-        metrics={key: result.get(key) for key in ("quadrants", "seconds", "labelled_pairs")},
+        metrics={key: result.get(key) for key in measured},
         objective=record.objective,
         budget=record.row_count,
         n_train=len(roles.pool),

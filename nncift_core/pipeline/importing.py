@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nncift_core.datasets import Dataset, demo_paths, is_hub_name, load_files, load_hub
+from nncift_core.datasets import (
+    ColumnMapping,
+    Dataset,
+    Report,
+    Source,
+    append,
+    appended_id,
+    demo_paths,
+    is_hub_name,
+    load_files,
+    load_hub,
+)
 from nncift_core.errors import ConfigError, WorkspaceError
 from nncift_core.pipeline.spec import DataSource
 from nncift_core.store import DatasetRecord, ProjectRecord, Workspace
@@ -18,6 +29,9 @@ LONGEST_NAME = 100
 """Characters of a project name that is made from file names; a number may follow."""
 
 _RACES = 20
+
+_PAGE = 10_000
+"""Rows read from the catalog at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,55 @@ def import_files(
     record, already_there = workspace.catalog.add_dataset(dataset)
     source = DataSource(record.id, record.name, files, dict(overrides) if overrides else None)
     return Imported(record, source, already_there)
+
+
+def append_rows(workspace: Workspace, base: DataSource, added: DataSource) -> Imported:
+    """A stored pool with the rows of another stored dataset behind its own, stored as a third.
+
+    Rows whose content the pool holds are left out, which the new dataset's warnings say.
+
+    Raises:
+        DataError: Nothing is new.
+        ConfigError: One of both is not stored.
+        WorkspaceError: It cannot be stored.
+    """
+    grown_id = appended_id(base.id, added.id)
+    files = (*base.files, *added.files) if base.files and added.files else ()
+    for record in workspace.catalog.datasets():
+        if record.id == grown_id:
+            return Imported(record, DataSource(grown_id, record.name, files), True)
+    grown = append(_stored(workspace, base.id), _stored(workspace, added.id))
+    record, already_there = workspace.catalog.add_dataset(grown.dataset)
+    return Imported(record, DataSource(grown_id, record.name, files), already_there)
+
+
+def _stored(workspace: Workspace, dataset_id: str) -> Dataset:
+    """A dataset as it was before it was stored. Raises: ConfigError."""
+    catalog = workspace.catalog
+    record = catalog.dataset(dataset_id)
+    found = [
+        row
+        for start in range(0, record.accepted, _PAGE)
+        for row in catalog.browse_rows(dataset_id, offset=start, limit=_PAGE)[0]
+    ]
+    sources = tuple(
+        Source(**{**source, "mapping": ColumnMapping(**source["mapping"])})
+        for source in record.sources
+    )
+    return Dataset(
+        id=record.id,
+        name=record.name,
+        rows=tuple(one.row for one in found),
+        raw=tuple(catalog.dataset_raw(dataset_id)),
+        source_ids=tuple(one.source_id for one in found),
+        sources=sources,
+        report=Report(
+            record.accepted,
+            tuple(catalog.rejections(dataset_id)),
+            record.exact_duplicates,
+            record.warnings,
+        ),
+    )
 
 
 def ensure_project(

@@ -7,39 +7,64 @@ matrices an objective needs; what the values are is the methods' business.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nncift_core import influence
-from nncift_core.config import RunConfig
 from nncift_core.errors import DataError
-from nncift_core.files import json_text, read_json, save_array, write_json
+from nncift_core.files import save_array
 from nncift_core.influence import METHODS
 from nncift_core.influence.base import PairwiseInfluence, PointwiseInfluence, Rows
-from nncift_core.influence.label import Labels, label, label_rows, pairwise_values, row_values
-from nncift_core.influence.shards import (
-    FolderShards,
-    MemoryShards,
-    PilotDone,
-    Shards,
-    digest,
+from nncift_core.influence.draws import Clusters
+from nncift_core.influence.label import (
+    Labels,
+    label,
+    label_block,
+    label_rows,
+    pairwise_values,
+    row_values,
+    together,
 )
+from nncift_core.influence.label_plan import LabelBlock, LabelPlan
+from nncift_core.influence.shards import PilotDone, Shards
 from nncift_core.pipeline.artifacts import RunFiles
-from nncift_core.pipeline.planning import full_units, label_plan, labelled_matrices, needs_model
+from nncift_core.pipeline.clusters import cluster_rows
+from nncift_core.pipeline.embedding import embed_rows
+from nncift_core.pipeline.label_shards import computed, finish, known_rate, open_shards
+from nncift_core.pipeline.planning import (
+    full_units,
+    label_plan,
+    labelled_matrices,
+    needs_model,
+    pair_cost,
+)
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
 from nncift_core.store import Workspace
-from nncift_core.types import FloatArray
+from nncift_core.types import FloatArray, Pairs
+
+__all__ = [
+    "PILOT_SECONDS",
+    "Pilot",
+    "compute_everything",
+    "compute_labels",
+    "compute_second_round",
+    "finish",
+    "known_rate",
+    "label_more",
+    "make_method",
+    "matrix_sides",
+    "open_shards",
+    "plan_run",
+    "run_pilot",
+]
 
 PILOT_SECONDS = 20.0
 """Seconds of labelling that tell the rate."""
-
-LEAST_SECONDS = 0.5
-"""A rate from less than this much work is not kept."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +93,7 @@ def make_method(workspace: Workspace, spec: RunSpec, roles: Roles) -> Any:
         if entry.settings:
             options["settings"] = getattr(config, entry.settings)
         if "gradients" in entry.needs:
-            options |= {"pool": roles.pool, "seed": config.seed}
+            options |= {"pool": roles.original_pool, "seed": config.seed}
     else:
         options = {"encoder": config.encoder, "cache_root": workspace.embeddings_dir}
     return influence.create(config.method, **options)
@@ -83,19 +108,117 @@ def matrix_sides(roles: Roles) -> dict[str, tuple[Rows, Rows]]:
     }
 
 
-def compute_labels(workspace: Workspace, spec: RunSpec, roles: Roles, progress: Progress) -> Labels:
-    """The labels of a run.
+def plan_run(spec: RunSpec, roles: Roles, clusters: Clusters | None = None) -> LabelPlan:
+    """What a run on these rows labels, before a second round.
+
+    Args:
+        spec: The run.
+        roles: Its rows; their texts tell what a pair costs.
+        clusters: Rows are drawn in proportion to these; None for plain draws.
+
+    Raises:
+        ConfigError: Too little would be trained on.
+    """
+    return label_plan(
+        spec.config,
+        len(roles.pool),
+        len(roles.target),
+        len(roles.existing),
+        costs=pair_cost(spec.config, roles.pool, roles.target),
+        clusters=clusters,
+    )
+
+
+def compute_labels(
+    workspace: Workspace,
+    spec: RunSpec,
+    roles: Roles,
+    progress: Progress,
+    *,
+    clusters: Clusters | None = None,
+) -> Labels:
+    """The labels of a run, before a second round.
+
+    Args:
+        workspace: Where labels are kept.
+        spec: The run.
+        roles: Its rows.
+        progress: Told of stage ``label``.
+        clusters: As for ``plan_run``.
 
     Raises:
         NNCIFTError: Something the user can mend.
         Cancelled: Finished shards are kept.
     """
     method = make_method(workspace, spec, roles)
-    shards = _shards(workspace, spec, method, progress)
+    shards = open_shards(workspace, spec, method, progress)
     try:
-        return _planned(method, spec, roles, shards)
+        return _planned(method, plan_run(spec, roles, clusters), roles, shards)
     finally:
-        _finish(workspace, spec, method, shards, progress)
+        finish(workspace, spec, method, shards, progress)
+
+
+def compute_second_round(
+    workspace: Workspace,
+    spec: RunSpec,
+    roles: Roles,
+    labels: Labels,
+    block: LabelBlock,
+    progress: Progress,
+) -> Labels:
+    """The labels of a run with those of a second round behind its training labels.
+
+    Args:
+        workspace: Where labels are kept.
+        spec: The run, of a pairwise method.
+        roles: Its rows.
+        labels: Those of the first round.
+        block: What the second round labels, see ``second_round_plan``.
+        progress: Told of stage ``label`` again.
+
+    Raises:
+        NNCIFTError: Something the user can mend.
+        Cancelled: Finished shards are kept.
+    """
+    more, _, _ = label_more(workspace, spec, roles, block, progress)
+    by_role = {**labels.by_role, block.role: together([labels.by_role[block.role], more])}
+    return replace(labels, by_role=by_role)
+
+
+def label_more(
+    workspace: Workspace, spec: RunSpec, roles: Roles, block: LabelBlock, progress: Progress
+) -> tuple[Pairs, str, int]:
+    """True influence of pairs, or scores of rows, that no plan of the run holds.
+
+    Args:
+        workspace: Where labels are kept.
+        spec: The run.
+        roles: Its rows.
+        block: Positions of the pairs of X.
+        progress: Told of stage ``label``.
+
+    Returns:
+        The pairs that have a value, what labels are counted in, and how many were computed now.
+
+    Raises:
+        NNCIFTError: Something the user can mend.
+        Cancelled: Finished shards are kept.
+    """
+    method = make_method(workspace, spec, roles)
+    shards = open_shards(workspace, spec, method, progress)
+    try:
+        if isinstance(method, PointwiseInfluence):
+            progress.stage("label", method.planned_units(len(block.helpers)), method.unit)
+            values = row_values(method, [roles.pool[i] for i in block.helpers], shards)
+            (known,) = np.nonzero(np.isfinite(values))
+            none = np.zeros(len(known), dtype=np.int64)
+            pairs = Pairs(block.helpers[known], none, values[known])
+        else:
+            pairs = label_block(method, block, matrix_sides(roles), shards)
+        units = computed(shards)[0] if needs_model(spec.config) else block.n_pairs
+        return pairs, method.unit, units
+    finally:
+        finish(workspace, spec, method, shards, progress)
 
 
 def compute_everything(
@@ -111,23 +234,12 @@ def compute_everything(
         return
     _say_cost(_pilot(workspace, spec, roles, progress, PILOT_SECONDS), spec, roles, progress)
     method = make_method(workspace, spec, roles)
-    shards = _shards(workspace, spec, method, progress)
+    shards = open_shards(workspace, spec, method, progress)
     try:
-        if isinstance(method, PointwiseInfluence):
-            progress.stage("label", method.planned_units(len(roles.pool)), method.unit)
-            values = row_values(method, roles.pool, shards)[:, None]
-            save_array(files.influence, _without_gaps(values, progress))
-            return
-        sides = matrix_sides(roles)
-        wanted = {name: sides[name] for name in labelled_matrices(spec.config)}
-        progress.stage("label", method.planned_units(list(wanted.values())), method.unit)
-        method.prepare(list(wanted.values()), shards)
-        # X comes last: its file says that all are complete.
-        for name in reversed(wanted):
-            values = pairwise_values(method, *wanted[name], shards)
+        for name, values in _everything(method, spec, roles, shards):
             save_array(files.exact_matrix(name), _without_gaps(values, progress))
     finally:
-        _finish(workspace, spec, method, shards, progress)
+        finish(workspace, spec, method, shards, progress)
 
 
 def run_pilot(
@@ -135,10 +247,12 @@ def run_pilot(
 ) -> Pilot:
     """Label until the rate is known; what was labelled is kept for the run.
 
+    Rows are embedded before, as the run would, since its draws follow the embeddings' clusters.
+
     Args:
         workspace: Where labels are kept.
         spec: The run that the pilot is for.
-        progress: Told of stage ``label``.
+        progress: Told of stages ``embed`` and ``label``.
         seconds: Stop after the first shard that ends later than this.
 
     Raises:
@@ -151,87 +265,50 @@ def _pilot(
     workspace: Workspace, spec: RunSpec, roles: Roles, progress: Progress, seconds: float
 ) -> Pilot:
     method = make_method(workspace, spec, roles)
-    shards = _shards(workspace, spec, method, progress, pilot_seconds=seconds)
+    shards = open_shards(workspace, spec, method, progress, pilot_seconds=seconds)
+    plan = None
+    if not spec.config.exact:
+        clusters = cluster_rows(embed_rows(workspace, spec, roles, progress))
+        plan = plan_run(spec, roles, clusters)
     try:
-        if spec.config.exact:
-            _all(method, spec, roles, shards)
+        if plan is not None:
+            _planned(method, plan, roles, shards)
         else:
-            _planned(method, spec, roles, shards)
+            for _ in _everything(method, spec, roles, shards):
+                pass
     except PilotDone:
         pass
     finally:
-        _finish(workspace, spec, method, shards, progress)
-    units, spent = _computed(shards)
+        finish(workspace, spec, method, shards, progress)
+    units, spent = computed(shards)
     return Pilot(method.unit, known_rate(workspace, spec.config), units, spent)
 
 
-def known_rate(workspace: Workspace, config: RunConfig) -> float | None:
-    """Units a second that labelling with this model and these settings did last, or None."""
-    path = _rate_file(workspace, config)
-    return float(read_json(path)["rate"]) if path.is_file() else None
-
-
-def _planned(method: Any, spec: RunSpec, roles: Roles, shards: Shards) -> Labels:
-    plan = label_plan(spec.config, len(roles.pool), len(roles.target), len(roles.existing))
+def _planned(method: Any, plan: LabelPlan, roles: Roles, shards: Shards) -> Labels:
     if isinstance(method, PointwiseInfluence):
         return label_rows(method, plan, roles.pool, shards)
     return label(method, plan, matrix_sides(roles), shards)
 
 
-def _all(method: Any, spec: RunSpec, roles: Roles, shards: Shards) -> None:
-    """Shards of everything, in the order of ``compute_everything``; values are thrown away."""
+def _everything(
+    method: Any, spec: RunSpec, roles: Roles, shards: Shards
+) -> Iterator[tuple[str, FloatArray]]:
+    """True influence of all pairs or rows, matrix by matrix; X comes last.
+
+    The file of X then says that all are complete. A pointwise function has one column.
+    """
     if isinstance(method, PointwiseInfluence):
         shards.progress.stage("label", method.planned_units(len(roles.pool)), method.unit)
-        row_values(method, roles.pool, shards)
+        yield "target", row_values(method, roles.pool, shards)[:, None]
         return
     assert isinstance(method, PairwiseInfluence)
     sides = matrix_sides(roles)
-    wanted = [sides[name] for name in labelled_matrices(spec.config)]
-    shards.progress.stage("label", method.planned_units(wanted), method.unit)
-    method.prepare(wanted, shards)
-    for helpers, helped in reversed(wanted):
-        pairwise_values(method, helpers, helped, shards)
-
-
-def _shards(
-    workspace: Workspace,
-    spec: RunSpec,
-    method: Any,
-    progress: Progress,
-    pilot_seconds: float | None = None,
-) -> Shards:
-    """Files for what a language model computes, memory for what takes no time."""
-    if not needs_model(spec.config):
-        return MemoryShards(progress)
-    folder = workspace.labels_dir / f"{spec.config.method}-{digest(method.identity)}"
-    return FolderShards(folder, progress, pilot_seconds, before=lambda: method.open(progress))
-
-
-def _finish(
-    workspace: Workspace, spec: RunSpec, method: Any, shards: Shards, progress: Progress
-) -> None:
-    """Keep the rate, and tell the user what the method has to say."""
-    for note in method.notes():
-        progress.warn(note)
-    units, seconds = _computed(shards)
-    if seconds >= LEAST_SECONDS and units:
-        write_json(
-            _rate_file(workspace, spec.config), {"unit": method.unit, "rate": units / seconds}
-        )
-
-
-def _computed(shards: Shards) -> tuple[int, float]:
-    if isinstance(shards, FolderShards):
-        return shards.computed_units, shards.computed_seconds
-    return 0, 0.0
-
-
-def _rate_file(workspace: Workspace, config: RunConfig) -> Path:
-    """Settings alone name it, so that a page can ask without loading a model."""
-    settings = METHODS[config.method].settings
-    group = asdict(getattr(config, settings)) if settings else {}
-    key = digest(config.method, json_text(asdict(config.lm)), json_text(group))
-    return workspace.labels_dir / f"rate-{key}.json"
+    wanted = {name: sides[name] for name in labelled_matrices(spec.config)}
+    blocks = list(wanted.values())
+    shards.progress.stage("label", method.planned_units(blocks), method.unit)
+    method.prepare(blocks, shards)
+    for name in reversed(wanted):
+        yield name, pairwise_values(method, *wanted[name], shards)
 
 
 def _without_gaps(values: FloatArray, progress: Progress) -> FloatArray:

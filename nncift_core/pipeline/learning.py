@@ -7,19 +7,21 @@ so that one network learns from all matrices.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from nncift_core.embeddings import embed_groups, open_encoder
 from nncift_core.files import plain, save_array, write_json
 from nncift_core.influence import METHODS
 from nncift_core.influence.label import Labels, together
+from nncift_core.network.conformal import calibrate_run
+from nncift_core.network.fitting import Fitted, chosen_of, fit
 from nncift_core.network.quadrants import QuadrantMetrics, measure_baselines, measure_quadrants
-from nncift_core.network.training import LabelScale, TrainedNetwork, predict_pairs, train
+from nncift_core.network.scale import LabelScale
 from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.clusters import cluster_rows
+from nncift_core.pipeline.embedding import Vectors
 from nncift_core.pipeline.labelling import compute_labels, matrix_sides
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
@@ -28,43 +30,12 @@ from nncift_core.store import Workspace
 from nncift_core.types import FloatArray, Pairs
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """Embeddings by role: ``(n, d)`` float32 each."""
-
-    pool: FloatArray
-    target: FloatArray
-    existing: FloatArray
-
-
-def embed_rows(workspace: Workspace, spec: RunSpec, roles: Roles, progress: Progress) -> Vectors:
-    """The embeddings of a run's rows, from the cache where it has them. Raises: EncoderError."""
-    # A sampled target is batched with its pool: together they are the same texts for any seed.
-    sampled = spec.target_sample is not None
-    sides = [roles.pool, roles.target, roles.existing]
-    groups = [[*roles.pool, *roles.target], roles.existing] if sampled else sides
-    found = iter(
-        embed_groups(
-            open_encoder(spec.config.encoder),
-            [[row.text for row in group] for group in groups if group],
-            workspace.embeddings_dir,
-            progress,
-        )
-    )
-    pool = next(found)
-    none = np.empty((0, pool.shape[1]), dtype=np.float32)
-    if sampled:
-        pool, target = pool[: len(roles.pool)], pool[len(roles.pool) :]
-    else:
-        target = next(found) if roles.target else none
-    return Vectors(pool, target, next(found) if roles.existing else none)
-
-
 def label_run(
     workspace: Workspace,
     run_id: str,
     spec: RunSpec,
     roles: Roles,
+    vectors: Vectors,
     files: RunFiles,
     progress: Progress,
 ) -> Labels:
@@ -76,7 +47,7 @@ def label_run(
     """
     if files.labels.is_file():
         return Labels.load(files.labels)
-    labels = compute_labels(workspace, spec, roles, progress)
+    labels = compute_labels(workspace, spec, roles, progress, clusters=cluster_rows(vectors))
     for matrix, (helpers, helped) in matrix_sides(roles).items():
         by_role = labels.by_role if matrix == "target" else labels.others.get(matrix, {})
         helper_ids = np.array([row.id for row in helpers])
@@ -110,18 +81,32 @@ def train_network(
     vectors: Vectors,
     files: RunFiles,
     progress: Progress,
+    text: int,
 ) -> None:
-    """Train the network, measure its quadrants and project all rows. Raises: Cancelled."""
+    """Fit the estimator, measure its quadrants and project all rows. Raises: Cancelled.
+
+    Args:
+        workspace: Where the run is recorded.
+        run_id: The run.
+        spec: Its settings.
+        labels: What it learns from and is measured with.
+        vectors: What the estimator sees: embeddings, or states beside them.
+        files: The run's folder.
+        progress: Told of stage ``train``.
+        text: Leading columns of the inputs that are the sentence embedding.
+    """
     if files.quadrants.is_file():
         return
     seed = spec.config.seed
     helpers, helped, others = _training_sides(spec, labels, vectors)
+    # Baselines are about embeddings, whatever else the estimator sees.
+    embedded = helpers[:, :text], helped[:, :text]
     # Known before the first epoch, so that a page can draw them beside the learning network.
     scale = LabelScale.of(labels.training)
-    baselines = measure_baselines(labels.by_role, helpers, helped, scale)
+    baselines = measure_baselines(labels.by_role, *embedded, scale)
     progress.point("baselines", baselines)
     more = [roles["q1"] for roles in others.values()]
-    trained = train(
+    fitted = fit(
         spec.config.network,
         helpers,
         helped,
@@ -129,19 +114,30 @@ def train_network(
         seed,
         progress,
         more=together(more) if more else None,
+        shape=(len(vectors.pool), 1 if helped.shape[1] == 0 else len(vectors.target)),
+        text=text,
     )
+    _say_choice(fitted, progress)
     quadrants: dict[str, QuadrantMetrics | None] = {}
     for matrix, by_role in {"target": labels.by_role, **others}.items():
         predicted = {
-            role: _predicted(trained, helpers, helped, pairs) for role, pairs in by_role.items()
+            role: fitted.predict(helpers, helped, pairs) for role, pairs in by_role.items()
         }
+        if matrix == "target":
+            in_units = {
+                role: fitted.scale.lo + fitted.scale.width * values
+                for role, values in predicted.items()
+            }
+            intervals = calibrate_run(by_role, in_units, seed, pointwise=helped.shape[1] == 0)
+            write_json(files.uncertainty, intervals)
         # Baselines of a matrix come from its own training labels, errors are on the scale of X.
-        table = measure_quadrants(by_role, predicted, helpers, helped, trained.scale, seed)
+        table = measure_quadrants(by_role, predicted, *embedded, fitted.scale, seed)
         quadrants |= {_quadrant(matrix, role): metrics for role, metrics in table.items()}
-    projected = trained.project(helpers, helped)
-    save_array(files.projected_helpers, projected.helpers)
-    save_array(files.projected_helped, projected.helped)
-    trained.save(files.network)
+    projected_helpers, projected_helped = fitted.project(helpers, helped).stored()
+    save_array(files.projected_helpers, projected_helpers)
+    save_array(files.projected_helped, projected_helped)
+    fitted.save(files.network)
+    write_json(files.estimators, [asdict(candidate) for candidate in fitted.candidates])
     workspace.catalog.add_quadrant_metrics(run_id, plain(quadrants))
     write_json(files.quadrants, quadrants)
 
@@ -174,9 +170,11 @@ def _training_sides(
     return helpers, helped, others
 
 
-def _predicted(
-    trained: TrainedNetwork, helpers: FloatArray, helped: FloatArray, pairs: Pairs
-) -> FloatArray:
-    return predict_pairs(
-        trained.network, torch.from_numpy(helpers), torch.from_numpy(helped), pairs
-    )
+def _say_choice(fitted: Fitted, progress: Progress) -> None:
+    """A warning where what was picked is no better than the mean on labels kept out."""
+    chosen = chosen_of(fitted.candidates)
+    if chosen.validation_r2 is not None and chosen.validation_r2 <= 0:
+        progress.warn(
+            "On labels that were kept out, no estimator is better than the mean label: the "
+            "predictions say nothing yet. Label more, or choose another method."
+        )

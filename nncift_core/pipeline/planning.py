@@ -5,12 +5,33 @@ Costs no import of torch and touches no file, so pages may ask it at every chang
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from nncift_core.config import LessConfig, RunConfig
+from nncift_core.errors import ConfigError
 from nncift_core.influence import METHODS
-from nncift_core.influence.label_plan import LabelPlan, plan_labels, plan_rows
+from nncift_core.influence.designs import ROWS, design_of
+from nncift_core.influence.draws import Clusters
+from nncift_core.influence.label_plan import LabelPlan, PairCost, plan_labels, plan_rows
+from nncift_core.influence.second_round import second_round_width
 from nncift_core.selection import OBJECTIVES
+from nncift_core.types import Row
+
+__all__ = [
+    "Clusters",
+    "PairCost",
+    "full_units",
+    "label_plan",
+    "label_unit",
+    "labelled_matrices",
+    "needs_model",
+    "pair_cost",
+    "planned_units",
+    "second_round_pairs",
+]
 
 
 def needs_model(config: RunConfig) -> bool:
@@ -31,14 +52,57 @@ def labelled_matrices(config: RunConfig) -> tuple[str, ...]:
     )
 
 
-def label_plan(config: RunConfig, n_train: int, n_target: int, n_existing: int = 0) -> LabelPlan:
-    """What a run labels.
+def pair_cost(config: RunConfig, pool: Sequence[Row], target: Sequence[Row]) -> PairCost:
+    """What a pair of these rows costs, from the lengths of their texts; opens no tokenizer.
+
+    Args:
+        config: The run's settings.
+        pool: Rows that are shown as prefix.
+        target: Rows whose query and response follow.
+    """
+    if not needs_model(config) or not pool or not target:
+        return _usual_cost(config)
+    return PairCost.of(pool, target)
+
+
+def _usual_cost(config: RunConfig) -> PairCost:
+    """What a pair costs where no texts are at hand."""
+    return PairCost(1.0 if needs_model(config) else 0.0)
+
+
+def label_plan(
+    config: RunConfig,
+    n_train: int,
+    n_target: int,
+    n_existing: int = 0,
+    *,
+    costs: PairCost | None = None,
+    clusters: Clusters | None = None,
+) -> LabelPlan:
+    """What a run labels before a second round, if it has one.
+
+    Args:
+        config: The run's settings, its objective filled in.
+        n_train: Rows of the pool.
+        n_target: Rows of the target set.
+        n_existing: Rows of the existing set.
+        costs: What a pair costs, see ``pair_cost``; by default what is usual.
+        clusters: Rows are drawn in proportion to these; None for plain draws. How many are drawn
+            does not depend on them.
 
     Raises:
-        ConfigError: Too little would be trained on.
+        ConfigError: Too little would be trained on, or the method has no use for the design or
+            for a second round.
     """
-    if METHODS[config.method].pointwise:
-        return plan_rows(n_train, config.label_fraction, config.seed)
+    method = METHODS[config.method]
+    design = design_of(config.design, method)
+    if config.second_round and (design == ROWS or "gradients" in method.needs):
+        raise ConfigError(
+            f"A second round labels single pairs, and with {method.title} labels cost by the row.",
+            "Set the second round to 0.",
+        )
+    if design == ROWS:
+        return plan_rows(n_train, config.label_fraction, config.seed, clusters=clusters)
     return plan_labels(
         n_train,
         n_target,
@@ -46,7 +110,44 @@ def label_plan(config: RunConfig, n_train: int, n_target: int, n_existing: int =
         config.seed,
         matrices=labelled_matrices(config),
         n_existing=n_existing,
+        design=design,
+        clusters=clusters,
+        costs=costs or _usual_cost(config),
+        second_round=config.second_round,
     )
+
+
+def second_round_pairs(
+    config: RunConfig, n_train: int, n_target: int, *, costs: PairCost | None = None
+) -> int:
+    """How many pairs of X the second round of a run labels; 0 where it has none.
+
+    Together with the first round they are no more, and cost no more, than what the design has
+    without a second one.
+
+    Args:
+        config: The run's settings.
+        n_train: Rows of the pool.
+        n_target: Rows of the target set.
+        costs: As for ``label_plan``.
+
+    Raises:
+        ConfigError: As ``label_plan``.
+    """
+    if not config.second_round:
+        return 0
+    ratio = (costs or _usual_cost(config)).ratio
+    # The objective only adds other matrices.
+    alone = replace(config, objective="fl")
+    first, whole = (
+        label_plan(some, n_train, n_target, costs=costs).block("q1")
+        for some in (alone, replace(alone, second_round=0.0))
+    )
+    assert first is not None and whole is not None
+    width = second_round_width(first)
+    left = whole.cost(ratio) - first.cost(ratio)
+    rows = min(left / (ratio + width), (whole.n_pairs - first.n_pairs) / width)
+    return max(0, int(rows + 1e-9)) * width
 
 
 def label_unit(config: RunConfig) -> str:
@@ -77,7 +178,7 @@ def full_units(config: RunConfig, n_train: int, n_target: int, n_existing: int =
 
 
 def planned_units(config: RunConfig, plan: LabelPlan, n_train: int) -> int:
-    """Units of labelling what a run plans to label."""
+    """Units of labelling what a plan holds."""
     unit = label_unit(config)
     if unit != "gradients":
         return plan.training_pairs + plan.evaluation_pairs

@@ -9,7 +9,7 @@ import numpy as np
 
 from nncift_core.datasets import language_warning, sample_target
 from nncift_core.errors import DataError
-from nncift_core.pipeline.importing import import_files
+from nncift_core.pipeline.importing import append_rows, import_files
 from nncift_core.pipeline.spec import DataSource, RunSpec
 from nncift_core.store import Workspace
 from nncift_core.types import IndexArray, Row
@@ -27,6 +27,9 @@ class Roles:
         target_positions: ``(n_target,)`` their positions there.
         existing: Rows the model was already tuned on; may be empty.
         warning: A sentence when pool and target look like different languages, else None.
+        n_original: Rows of the pool that labels were drawn from; None is all of them, as in
+            every run that extends no other.
+        n_before: Rows of the pool of the run that this one extends; None is all, likewise.
     """
 
     pool: Sequence[Row]
@@ -36,6 +39,18 @@ class Roles:
     target_positions: IndexArray
     existing: Sequence[Row]
     warning: str | None
+    n_original: int | None = None
+    n_before: int | None = None
+
+    @property
+    def original_pool(self) -> Sequence[Row]:
+        """The pool as it was when labels were drawn from it."""
+        return self.pool[: self.n_original]
+
+    @property
+    def added(self) -> Sequence[Row]:
+        """The rows that this run added to the pool of the run it extends, at the pool's end."""
+        return self.pool[len(self.pool) if self.n_before is None else self.n_before :]
 
 
 def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
@@ -47,6 +62,13 @@ def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
     """
     train = workspace.catalog.dataset_rows(spec.train.id)
     existing = workspace.catalog.dataset_rows(spec.existing.id) if spec.existing else []
+    # A target sample is drawn from the rows that were there before any were added.
+    taken = spec.target_sample or 0
+    original = spec.grown_from[0] if spec.grown_from else len(train)
+    grown = (
+        original - taken if spec.grown_from else None,
+        spec.grown_from[-1] - taken if spec.grown_from else None,
+    )
     if spec.target is not None:
         target = workspace.catalog.dataset_rows(spec.target.id)
         return Roles(
@@ -57,12 +79,14 @@ def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
             np.arange(len(target), dtype=np.int64),
             existing,
             language_warning(train, target),
+            *grown,
         )
     if spec.target_sample is None:
         everything = np.arange(len(train), dtype=np.int64)
         none = np.empty(0, dtype=np.int64)
-        return Roles(train, everything, [], spec.train.id, none, existing, None)
-    stay, leave = sample_target(train, spec.target_sample, spec.config.seed)
+        return Roles(train, everything, [], spec.train.id, none, existing, None, *grown)
+    stay, leave = sample_target(train[:original], spec.target_sample, spec.config.seed)
+    stay = np.concatenate([stay, np.arange(original, len(train), dtype=np.int64)])
     return Roles(
         [train[i] for i in stay],
         stay,
@@ -71,6 +95,7 @@ def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
         leave,
         existing,
         None,
+        *grown,
     )
 
 
@@ -82,9 +107,13 @@ def ensure_datasets(workspace: Workspace, spec: RunSpec) -> None:
             files have changed since.
     """
     known = {record.id for record in workspace.catalog.datasets()}
-    for source in (spec.train, spec.target, spec.existing):
+    # What an extended run chooses from is put together, not read.
+    read = spec.added if spec.extends is not None else spec.train
+    for source in (read, spec.target, spec.existing):
         if source is not None and source.id not in known:
             _import_again(workspace, source)
+    if spec.extends is not None and spec.train.id not in known:
+        _append_again(workspace, spec)
 
 
 def _import_again(workspace: Workspace, source: DataSource) -> None:
@@ -98,4 +127,16 @@ def _import_again(workspace: Workspace, source: DataSource) -> None:
         raise DataError(
             f"The files of {source.name!r} have changed since the run was made.",
             "Bring back the files as they were, or start a new run.",
+        )
+
+
+def _append_again(workspace: Workspace, spec: RunSpec) -> None:
+    """Put the pool of an extended run together as it was. Raises: DataError, ConfigError."""
+    assert spec.extends is not None and spec.added is not None
+    workspace.catalog.run(spec.extends)
+    before = RunSpec.read(workspace.run_dir(spec.extends) / "config.json")
+    if append_rows(workspace, before.train, spec.added).source.id != spec.train.id:
+        raise DataError(
+            f"The pool of run {spec.extends} is not the one that this run added rows to.",
+            "Use --workspace with the workspace that the run was made in.",
         )

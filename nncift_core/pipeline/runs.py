@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,15 +17,23 @@ from nncift_core.influence.shards import digest
 from nncift_core.jobs.queue import workspace_of
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import read_estimates
-from nncift_core.pipeline.labelling import Pilot, run_pilot
+from nncift_core.pipeline.labelling import run_pilot
 from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.roles import read_roles
 from nncift_core.pipeline.selecting import select
 from nncift_core.pipeline.spec import RunSpec
-from nncift_core.pipeline.stages import RunOutcome, execute
+from nncift_core.pipeline.stages import execute
 from nncift_core.progress import Progress
 from nncift_core.selection import OBJECTIVES
 from nncift_core.store import SelectionRecord, Workspace
+
+_OTHER_KINDS = {
+    "study": "nncift_core.pipeline.studies:work_on",
+    "audit": "nncift_core.pipeline.audits:work_on",
+    "spot-check": "nncift_core.pipeline.spot_checks:work_on",
+    "plan": "nncift_core.pipeline.plans:work_on",
+}
+"""Kinds of jobs besides runs, selections and pilots: who does them, writes the result, gives it."""
 
 
 def create_run(workspace: Workspace, project_id: str, spec: RunSpec) -> str:
@@ -160,7 +169,7 @@ def discard_selection(workspace: Workspace, run_id: str, selection_id: str) -> N
         shutil.rmtree(folder)
 
 
-def work(job_dir: Path, echo: Progress | None = None) -> RunOutcome | SelectionRecord | Pilot:
+def work(job_dir: Path, echo: Progress | None = None) -> Any:
     """Do the job of a folder, waiting for its turn; the folder says how it went.
 
     Raises:
@@ -188,6 +197,12 @@ def work(job_dir: Path, echo: Progress | None = None) -> RunOutcome | SelectionR
             pilot = run_pilot(workspace, spec, progress)
             write_json(job_dir / "result.json", asdict(pilot))
             return pilot
+    if job.get("kind") in _OTHER_KINDS:
+        module, name = _OTHER_KINDS[str(job["kind"])].split(":")
+        with jobs.running(job_dir, echo=echo) as progress:
+            return getattr(importlib.import_module(module), name)(
+                workspace, job_dir, job, progress
+            )
     raise WorkspaceError(f"{job_dir} holds a job of unknown kind {job.get('kind')!r}.")
 
 

@@ -6,6 +6,7 @@ from. Knows nothing of how the stages work.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from nncift_core.config import RunConfig
 from nncift_core.errors import ConfigError
 from nncift_core.files import read_json, write_json
 from nncift_core.influence import METHODS
-from nncift_core.network import NETWORKS
+from nncift_core.network import AUTO, estimator
 from nncift_core.registry import Entry
 from nncift_core.runtime import versions
 from nncift_core.selection import OBJECTIVES
@@ -51,6 +52,11 @@ class RunSpec:
             pointwise method needs none.
         target_sample: Rows of the pool that become the target set, None with ``target``.
         existing: Rows the model was already tuned on, for objective ``flcg``.
+        extends: Id of the run whose labels and network this one takes over, None for a run of
+            its own.
+        added: The rows that were added to that run's pool; ``train`` holds them at its end.
+        grown_from: Rows of ``train`` before each extension, the first one first: labels and a
+            target sample were drawn from the first so many; empty without ``extends``.
     """
 
     config: RunConfig
@@ -58,6 +64,9 @@ class RunSpec:
     target: DataSource | None = None
     target_sample: int | None = None
     existing: DataSource | None = None
+    extends: str | None = None
+    added: DataSource | None = None
+    grown_from: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", resolve(self.config))
@@ -81,6 +90,24 @@ class RunSpec:
             raise ConfigError(
                 f"Objective {self.config.objective!r} does not use an existing set.",
                 "Leave --existing out, or use --objective flcg.",
+            )
+        if self.extends is not None or self.added is not None or self.grown_from:
+            self._check_extension()
+
+    def _check_extension(self) -> None:
+        sizes = [0, *self.grown_from]
+        complete = self.extends is not None and self.added is not None and self.grown_from
+        counted = all(isinstance(size, int) for size in sizes)
+        if not complete or not counted or any(a >= b for a, b in itertools.pairwise(sizes)):
+            raise ConfigError(
+                f"The run extends {self.extends!r}, and its settings do not say by which rows.",
+                "Give the config.json of a run folder, unchanged.",
+            )
+        if self.config.exact and "language-model" in METHODS[self.config.method].needs:
+            raise ConfigError(
+                "An exact run of a method that asks a language model has no network that could "
+                "predict added rows.",
+                "Start a new run with all rows.",
             )
 
     def usable_objectives(self) -> list[Entry]:
@@ -127,6 +154,10 @@ class RunSpec:
                 target=_source(content["target"]) if content["target"] else None,
                 target_sample=content["target_sample"],
                 existing=_source(content["existing"]) if content["existing"] else None,
+                # Runs of older versions say nothing of extensions.
+                extends=content.get("extends"),
+                added=_source(content["added"]) if content.get("added") else None,
+                grown_from=tuple(content.get("grown_from") or ()),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ConfigError(
@@ -147,7 +178,8 @@ def resolve(config: RunConfig) -> RunConfig:
             objective does not go with the method.
     """
     method = METHODS[config.method]
-    NETWORKS[config.network]
+    if config.network != AUTO:
+        estimator(config.network)
     objective = config.objective or method.default_objective
     needs_matrix = OBJECTIVES[objective].needs - {"row-scores"}
     if needs_matrix and "pairwise" not in method.needs:

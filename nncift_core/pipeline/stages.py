@@ -21,9 +21,18 @@ from nncift_core.network.predict import Predictor
 from nncift_core.network.reducers import Histogram, MemmapWriter, Reducer, RowMean, stream
 from nncift_core.network.summaries import BestGroupMean, ColumnMean, Range
 from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.embedding import embed_rows
 from nncift_core.pipeline.estimates import Estimates, read_estimates
+from nncift_core.pipeline.inheriting import (
+    compare_added,
+    embed_extended,
+    extension_summary,
+    project_rows,
+    take_over,
+)
+from nncift_core.pipeline.inputs import network_inputs, uses_states
 from nncift_core.pipeline.labelling import compute_everything
-from nncift_core.pipeline.learning import embed_rows, label_run, train_network
+from nncift_core.pipeline.learning import label_run, train_network
 from nncift_core.pipeline.planning import label_plan, needs_model
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.selecting import select
@@ -60,14 +69,20 @@ def execute(workspace: Workspace, run_id: str, progress: Progress) -> RunOutcome
     roles = read_roles(workspace, spec)
     _check(spec, roles, progress)
     exact_by_model = spec.config.exact and needs_model(spec.config)
-    if not exact_by_model:
+    if spec.extends is not None:
+        _inherit(workspace, run_id, spec, roles, files, progress)
+    elif not exact_by_model:
         with files.timed("embed"):
             vectors = embed_rows(workspace, spec, roles, progress)
-    if not spec.config.exact:
+    if not spec.config.exact and spec.extends is None:
         with files.timed("label"):
-            labels = label_run(workspace, run_id, spec, roles, files, progress)
-        with files.timed("train"):
-            train_network(workspace, run_id, spec, labels, vectors, files, progress)
+            labels = label_run(workspace, run_id, spec, roles, vectors, files, progress)
+        if not files.quadrants.is_file():
+            with files.timed("read"):
+                inputs = network_inputs(workspace, spec, roles, vectors, progress)
+            with files.timed("train"):
+                text = vectors.pool.shape[1]
+                train_network(workspace, run_id, spec, labels, inputs, files, progress, text)
     elif exact_by_model:
         with files.timed("label"):
             compute_everything(workspace, spec, roles, files, progress)
@@ -76,6 +91,8 @@ def execute(workspace: Workspace, run_id: str, progress: Progress) -> RunOutcome
     with files.timed("select"):
         selection = _select(workspace, run_id, spec, roles, files, estimates, progress)
     summary = _summary(run_id, spec, roles, estimates, files, selection)
+    if spec.extends is not None:
+        summary["extension"] = extension_summary(workspace, spec, roles, files, selection.id)
     write_json(files.result, summary)
     workspace.catalog.update_run(run_id, status="done", result=summary)
     return RunOutcome(summary, selection)
@@ -104,7 +121,8 @@ def write_predictions(workspace: Workspace, run_id: str, path: Path, progress: P
 def _check(spec: RunSpec, roles: Roles, progress: Progress) -> None:
     """Fail early: everything that can be refused before the first second of work."""
     Budget(spec.config.budget).rows(len(roles.pool))
-    if not spec.config.exact:
+    uses_states(spec.config)
+    if not spec.config.exact and spec.extends is None:
         label_plan(spec.config, len(roles.pool), len(roles.target), len(roles.existing))
     if roles.warning:
         progress.warn(roles.warning)
@@ -114,6 +132,25 @@ def _check(spec: RunSpec, roles: Roles, progress: Progress) -> None:
             "With this method influence is the cosine of the network's own inputs: --exact is "
             "cheaper and has no error. The network only reproduces the paper's setting."
         )
+
+
+def _inherit(
+    workspace: Workspace,
+    run_id: str,
+    spec: RunSpec,
+    roles: Roles,
+    files: RunFiles,
+    progress: Progress,
+) -> None:
+    """What a run that extends another does instead of labelling and training."""
+    with files.timed("label"):
+        take_over(workspace, run_id, spec, files)
+    with files.timed("embed"):
+        vectors = embed_extended(workspace, spec, roles, progress)
+    if not spec.config.exact:
+        with files.timed("train"):
+            project_rows(workspace, spec, roles, vectors, files, progress)
+            compare_added(spec, roles, vectors, files, progress)
 
 
 def _values(spec: RunSpec, roles: Roles) -> tuple[int, str]:

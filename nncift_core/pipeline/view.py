@@ -16,93 +16,21 @@ import numpy as np
 from nncift_core.errors import ConfigError
 from nncift_core.files import load_array, read_json
 from nncift_core.influence import METHODS
+from nncift_core.network.conformal import LEVEL
 from nncift_core.network.reducers import stream
 from nncift_core.network.tiles import MOST_TILES, TileAbsMax, TileMean
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import Estimates, read_estimates
+from nncift_core.pipeline.heatmap import Heatmap
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.spec import RunSpec
+from nncift_core.pipeline.uncertainty import EvaluationPoints, Uncertainty, evaluation_points
 from nncift_core.store import Workspace
 from nncift_core.types import FloatArray, IndexArray, Row
 
 Side = Literal["pool", "target"]
 Order = Literal["input", "influence", "subtask"]
 Aggregate = Literal["mean", "strongest"]
-
-
-@dataclass(frozen=True)
-class Heatmap:
-    """A window of the influence matrix as it is drawn: x = pool rows, y = target rows.
-
-    Attributes:
-        values: ``(target tiles, pool tiles)`` influence, original units.
-        pool_edges: ``(pool tiles + 1,)`` places in the pool's order where tiles begin and end.
-        target_edges: ``(target tiles + 1,)`` likewise for target rows.
-        pool_positions: Positions of the window's pool rows, in the order drawn.
-        target_positions: Positions of the window's target rows, in the order drawn.
-    """
-
-    values: FloatArray
-    pool_edges: IndexArray
-    target_edges: IndexArray
-    pool_positions: IndexArray
-    target_positions: IndexArray
-
-    @property
-    def is_raw(self) -> bool:
-        """Whether every drawn cell is one pair."""
-        return self.values.shape == (len(self.target_positions), len(self.pool_positions))
-
-    @property
-    def pairs_per_cell(self) -> tuple[int, int]:
-        """Pool rows and target rows of the largest drawn cell."""
-        return int(np.diff(self.pool_edges).max()), int(np.diff(self.target_edges).max())
-
-    @property
-    def color_range(self) -> ColorRange:
-        """Values that the ends of a color scale stand for."""
-        return color_range(self.values)
-
-
-@dataclass(frozen=True)
-class ColorRange:
-    """What the ends of a color scale stand for.
-
-    Attributes:
-        lo: Value of the lowest color.
-        hi: Value of the highest color, above ``lo``.
-        diverging: Whether there are values of both signs, each worth a color of its own; then
-            ``lo`` is ``-hi``, so that zero has the middle color.
-        clipped: Whether some values lie outside and share the end colors.
-    """
-
-    lo: float
-    hi: float
-    diverging: bool
-    clipped: bool
-
-
-def color_range(values: FloatArray) -> ColorRange:
-    """The range that the middle 99 % of the values span: a few extremes must not dull the rest.
-
-    Args:
-        values: Influence in any shape; NaN is left out.
-    """
-    known = values[np.isfinite(values)].astype(np.float64)
-    if not len(known):
-        return ColorRange(0.0, 1.0, diverging=False, clipped=False)
-    lowest, highest = float(known.min()), float(known.max())
-    lo, hi = (float(end) for end in np.quantile(known, [0.005, 0.995]))
-    # A trace of the other sign would cost the rest half of the scale.
-    diverging = lo < 0 < hi and min(-lo, hi) >= 0.05 * max(-lo, hi)
-    if diverging:
-        hi = max(-lo, hi)
-        lo = -hi
-    if hi <= lo:
-        lo, hi = lowest, highest
-    if hi <= lo:
-        lo, hi = lo - 0.5, lo + 0.5
-    return ColorRange(lo, hi, diverging, clipped=lowest < lo or highest > hi)
 
 
 @dataclass(frozen=True)
@@ -114,8 +42,14 @@ class PairView:
         target_row: The row that is helped.
         predicted: Influence as the network sees it, or the exact value; original units.
         true: The label, None where the pair was not labelled.
-        role: ``q1`` if it was trained on, ``q2`` to ``q4`` if it only measures, else None.
+        role: ``q1`` if it was trained on, ``q2`` to ``q4`` and ``q1u`` if it only measures, else
+            None.
         self_pair: Whether both rows have the same content.
+        quadrant: Where it belongs, labelled or not: ``q1`` to ``q4``, or ``q1u`` for a pair of a
+            seen row and a seen target that was not trained on; None for an exact run.
+        half_width: The true value is within this of the prediction for ``level`` of the pairs of
+            its quadrant; original units. None where that is not known or was trained on.
+        level: That share, such as 0.9.
     """
 
     pool_row: Row
@@ -124,6 +58,9 @@ class PairView:
     true: float | None
     role: str | None
     self_pair: bool
+    quadrant: str | None = None
+    half_width: float | None = None
+    level: float = LEVEL
 
 
 class RunView:
@@ -198,6 +135,29 @@ class RunView:
         true[labels.helper] = labels.value
         return true
 
+    @property
+    def uncertainty(self) -> Mapping[str, Any]:
+        """What ``conformal.calibrate_run`` found; empty for exact and for older runs."""
+        return self.files.intervals()
+
+    @functools.cached_property
+    def _doubt(self) -> Uncertainty:
+        n_train, n_target = len(self.roles.pool), len(self.roles.target)
+        size = n_train, 1 if self.pointwise else n_target
+        return Uncertainty(self.uncertainty, self.estimates.labels, size, pointwise=self.pointwise)
+
+    def row_half_width(self) -> FloatArray:
+        """``(n_train,)``: how far the mean influence, or the score, of each row may be off.
+
+        Original units, for the share ``level`` of the rows. NaN where that is not known; 0 where a
+        pointwise score was labelled.
+        """
+        return self._doubt.rows()
+
+    def evaluation_points(self, most: int = 2_000) -> EvaluationPoints:
+        """Labels that were never trained on beside their predictions; at most ``most``."""
+        return evaluation_points(self.estimates, most)
+
     def _require(self, *, pointwise: bool) -> None:
         if self.pointwise != pointwise:
             kind = "single rows" if self.pointwise else "pairs"
@@ -269,6 +229,9 @@ class RunView:
         tiles = tile_type(np.arange(len(pool)), np.arange(len(target)), most_tiles)
         stream(source, [tiles])
         result = tiles.result()
+        widths = None
+        if result.values.shape == (len(pool), len(target)):
+            widths = self._doubt.cells(pool, target)
         pool_first = 0 if pool_window is None else max(0, pool_window[0])
         target_first = 0 if target_window is None else max(0, target_window[0])
         return Heatmap(
@@ -277,6 +240,7 @@ class RunView:
             target_edges=result.column_edges + target_first,
             pool_positions=pool,
             target_positions=target,
+            half_width=None if widths is None else widths.T,
         )
 
     def pair(self, pool_position: int, target_position: int) -> PairView:
@@ -290,6 +254,7 @@ class RunView:
             )
         pool_row, target_row = self.roles.pool[pool_position], self.roles.target[target_position]
         true, role = self._label(pool_position, target_position)
+        place = pool_position, target_position
         one = np.array([pool_position]), np.array([target_position])
         predicted = self.estimates.predicted(*one).block(0, 1)[0, 0]
         return PairView(
@@ -299,6 +264,9 @@ class RunView:
             true,
             role,
             pool_row.content_hash == target_row.content_hash,
+            None if self.estimates.labels is None else self._doubt.quadrant(*place),
+            self._doubt.pair(*place),
+            self._doubt.level,
         )
 
     def _label(self, pool_position: int, target_position: int) -> tuple[float | None, str | None]:

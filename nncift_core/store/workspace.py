@@ -52,6 +52,8 @@ class Workspace:
             workspace.embeddings_dir,
             workspace.labels_dir,
             workspace.pilots_dir,
+            workspace.studies_dir,
+            workspace.plans_dir,
             workspace.exports_dir,
         ):
             with named_errors(folder):
@@ -92,6 +94,16 @@ class Workspace:
     def pilots_dir(self) -> Path:
         """One folder per pilot: a job that measures how fast labels come."""
         return self.path / "pilots"
+
+    @property
+    def studies_dir(self) -> Path:
+        """One folder per study: how errors depend on labels or on the size of the network."""
+        return self.path / "studies"
+
+    @property
+    def plans_dir(self) -> Path:
+        """One folder per plan: a job that proposes how much to label."""
+        return self.path / "plans"
 
     @property
     def exports_dir(self) -> Path:

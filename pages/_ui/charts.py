@@ -15,11 +15,17 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from nncift_core.network.verdict import BASELINES, QUADRANTS
+from nncift_core.network.verdict import BASELINES, QUADRANTS, UNLABELLED
 
 # Okabe and Ito's palette: told apart by people with any common colour blindness, and dark and
 # light enough to stand on both themes.
-QUADRANT_COLORS = {"q1": "#56B4E9", "q2": "#009E73", "q3": "#E69F00", "q4": "#D55E00"}
+QUADRANT_COLORS = {
+    "q1": "#56B4E9",
+    "q2": "#009E73",
+    "q3": "#E69F00",
+    "q4": "#D55E00",
+    UNLABELLED: "#CC79A7",
+}
 SELECTION_COLOR = "#0072B2"
 # Mid grey: 4.5 to 1 against white and against the dark background.
 QUIET = "#7F868F"

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from math import ceil, floor
+from math import ceil, floor, isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import plotly.graph_objects as go
 
 if TYPE_CHECKING:
-    # Importing it would bring torch in before anything is drawn.
-    from nncift_core.pipeline.view import Heatmap
+    # Importing the package's view would bring torch in before anything is drawn.
+    from nncift_core.pipeline.heatmap import Heatmap
 
 HEIGHT = 560
 
@@ -223,9 +223,21 @@ def _click_targets(heatmap: Heatmap) -> go.Scatter:
         marker={"size": max(6, min(30, 400 // max(n_pool, n_target))), "opacity": 0},
         selected={"marker": {"opacity": 0}},
         unselected={"marker": {"opacity": 0}},
-        text=[f"{value:.3g}" for value in heatmap.values.ravel().tolist()],
+        text=_cell_texts(heatmap),
         hovertemplate="pool row %{x}, target row %{y}: %{text}<br>click to read it<extra></extra>",
     )
+
+
+def _cell_texts(heatmap: Heatmap) -> list[str]:
+    """What each cell holds; estimates with how far they may be off, where that is known."""
+    values = heatmap.values.ravel().tolist()
+    if heatmap.half_width is None:
+        return [f"{value:.3g}" for value in values]
+    widths = heatmap.half_width.ravel().tolist()
+    return [
+        f"{value:.3g}" if isnan(width) else f"{value:.3g} ± {width:.2g}"
+        for value, width in zip(values, widths, strict=True)
+    ]
 
 
 def _mark(pool_place: int, target_place: int) -> go.Scatter:

@@ -58,7 +58,7 @@ def draw_import(workspace: Workspace) -> None:
         st.subheader("Pool", anchor=False)
         st.caption("The rows to choose from. Several files form one pool.")
         pool = upload_box(workspace, "pool", "Pool files", several=True)
-        pool_overrides = _draw_mapping(workspace, "pool", pool)
+        pool_overrides = draw_mapping(workspace, "pool", pool)
     with right:
         st.subheader("Target", anchor=False)
         st.caption("Rows that look like the job, a few hundred are enough.")
@@ -86,7 +86,7 @@ def draw_import(workspace: Workspace) -> None:
             )
         else:
             target = upload_box(workspace, "target", "Target file", several=False)
-            target_overrides = _draw_mapping(workspace, "target", target)
+            target_overrides = draw_mapping(workspace, "target", target)
     missing = _missing(pool, target, sample, pool_overrides, target_overrides)
     if missing:
         st.caption(missing)
@@ -118,7 +118,7 @@ def _missing(
     return ""
 
 
-def _draw_mapping(
+def draw_mapping(
     workspace: Workspace, side: str, files: Sequence[Upload]
 ) -> dict[str, str] | None:
     """Mapping in words, selectboxes to correct it, ten mapped rows.

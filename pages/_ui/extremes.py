@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages._ui.format import number, shortened
+from pages._ui.row_doubt import doubt_column, doubt_words
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.view import RunView
@@ -33,6 +34,7 @@ def draw_extremes(view: RunView) -> None:
         tab.dataframe(
             {
                 column: [number(float(view.row_mean[i])) for i in positions],
+                **doubt_column(view, positions),
                 "Prompt": [shortened(row.prompt, 300) for row in rows],
                 "Response": [shortened(row.response, 300) for row in rows],
                 "Subtask": [row.subtask or "" for row in rows],
@@ -43,3 +45,6 @@ def draw_extremes(view: RunView) -> None:
             key=f"extremes-{place}",
             alt=f"The {len(rows)} rows {words}",
         )
+    words = doubt_words(view)
+    if words:
+        st.caption(words)

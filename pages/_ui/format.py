@@ -37,6 +37,19 @@ def number(value: float | None, digits: int = _DIGITS) -> str:
     return f"{rounded:,.{max(0, places)}f}"
 
 
+def plus_minus(value: float, half_width: float | None) -> str:
+    """A value with how far it may be off, to two digits of that: ``0.310 ± 0.081``.
+
+    Only the value, with a ``~``, where that is not known.
+    """
+    if half_width is None or not math.isfinite(half_width) or not math.isfinite(value):
+        return f"~ {number(value)}"
+    if half_width <= 0:
+        return number(value)
+    places = max(0, 1 - math.floor(math.log10(half_width)))
+    return f"{value:,.{places}f} ± {half_width:,.{places}f}"
+
+
 def count(value: int | None) -> str:
     """A whole number with thousands separators; ``-`` if None."""
     return "-" if value is None else f"{value:,}"

@@ -26,6 +26,7 @@ PAGES = {
     "data": PageEntry("pages/data.py", "Data", ":material/database:"),
     "run": PageEntry("pages/run.py", "Run", ":material/play_circle:"),
     "trust": PageEntry("pages/trust.py", "Trust", ":material/verified:"),
+    "studies": PageEntry("pages/studies.py", "Studies", ":material/query_stats:"),
     "influence": PageEntry("pages/influence.py", "Influence", ":material/grid_on:"),
     "select": PageEntry("pages/select.py", "Select", ":material/checklist:"),
     "export": PageEntry("pages/export.py", "Export", ":material/download:"),

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from nncift_core.network.verdict import QUADRANTS
+from nncift_core.network.verdict import QUADRANTS, UNLABELLED, UNLABELLED_WORDS
 from pages._ui import window as places
-from pages._ui.format import number, plain
+from pages._ui.format import number, percent, plain, plus_minus
+from pages._ui.quadrants import quadrant_name
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.view import Order, PairView, RunView
@@ -56,7 +57,9 @@ def _draw_pair(view: RunView, pair: PairView) -> None:
     if view.spec.config.exact:
         one.metric("Exact influence", number(pair.predicted))
     else:
-        one.metric("Predicted influence", f"~ {number(pair.predicted)}")
+        one.metric("Predicted influence", plus_minus(pair.predicted, pair.half_width))
+        if pair.half_width is not None:
+            one.caption(_share_words(pair))
         two.metric("True influence", "not labelled" if pair.true is None else number(pair.true))
     three.markdown(_pair_words(pair, exact=view.spec.config.exact))
     left, right = st.columns(2)
@@ -70,14 +73,24 @@ def _pair_words(pair: PairView, *, exact: bool) -> str:
     if exact:
         return "This value was computed, not predicted."
     if pair.role is None:
-        return "The network has not seen this pair: it was neither trained on nor measured with."
+        return "This pair was not labelled: it was neither trained on nor measured with."
     if pair.role == "q1":
-        return "This pair was labelled and the network was **trained on it**."
-    words = QUADRANTS.get(pair.role, pair.role)
+        return "This pair was labelled and **trained on**."
+    words = _quadrant_words(pair.role)
     return (
         f"This pair was labelled and **kept apart to measure** with: {words} "
-        f"({pair.role.upper()}). The network was not trained on it."
+        f"({quadrant_name(pair.role)}). It was not trained on."
     )
+
+
+def _share_words(pair: PairView) -> str:
+    """For how many pairs the prediction is that close."""
+    kind = _quadrant_words(pair.quadrant or "")
+    return f"true for {percent(pair.level)} of such pairs: {kind}"
+
+
+def _quadrant_words(name: str) -> str:
+    return UNLABELLED_WORDS if name == UNLABELLED else QUADRANTS.get(name, name)
 
 
 def _draw_row(column: Any, title: str, row: Row) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nncift_core.network.verdict import BASELINES, QUADRANTS
+from nncift_core.network.verdict import BASELINES, QUADRANTS, UNLABELLED, UNLABELLED_WORDS
 from pages._ui.format import count, number
 
 Table = Mapping[str, Mapping[str, Any] | None]
@@ -38,8 +38,11 @@ class Kind:
     heading: str = ""
 
     def table(self, stored: Table) -> dict[str, Mapping[str, Any] | None]:
-        """Its part of a stored table, by ``q1`` to ``q4``."""
-        return {name: stored.get(f"{self.prefix}{name}") for name in self.quadrants}
+        """Its part of a stored table, by ``q1`` to ``q4``; ``q1u`` after ``q1`` if there is one."""
+        names = list(self.quadrants)
+        if stored.get(f"{self.prefix}{UNLABELLED}") is not None:
+            names.insert(1, UNLABELLED)
+        return {name: stored.get(f"{self.prefix}{name}") for name in names}
 
     @property
     def first_column(self) -> str:
@@ -48,7 +51,7 @@ class Kind:
 
     def words(self, name: str) -> str:
         """``trained pairs (Q1)``."""
-        return f"{self.quadrants[name]} ({name.upper()})"
+        return f"{self.quadrants.get(name, UNLABELLED_WORDS)} ({quadrant_name(name)})"
 
 
 PAIRS = Kind(QUADRANTS, "pair", "unseen pairs")
@@ -82,6 +85,11 @@ FURTHER = (
 """Matrices that some objectives read besides the run's own."""
 
 
+def quadrant_name(name: str) -> str:
+    """``Q1`` to ``Q4``, and ``Q1u``."""
+    return name[:2].upper() + name[2:]
+
+
 def kind_of(*, pointwise: bool) -> Kind:
     """The kind of a run's own table."""
     return ROWS if pointwise else PAIRS
@@ -107,11 +115,11 @@ def accuracy_table(kind: Kind, stored: Table) -> dict[str, list[str]]:
 
 
 def baseline_table(kind: Kind, stored: Table) -> dict[str, list[str]]:
-    """The network's error beside that of every baseline; a dash where there is none."""
+    """The estimates' error beside that of every baseline; a dash where there is none."""
     rows = kind.table(stored).items()
     columns = {
         kind.first_column: [kind.words(name) for name, _ in rows],
-        "Network": [error_words(m["mse"]) if m else _NOTHING for _, m in rows],
+        "Estimates": [error_words(m["mse"]) if m else _NOTHING for _, m in rows],
     }
     for key, words in BASELINES.items():
         known = [None if m is None else m.get(key) for _, m in rows]
@@ -127,8 +135,14 @@ def beaten_words(kind: Kind, stored: Table) -> str:
     known = {words: unseen[key] for key, words in BASELINES.items() if unseen.get(key) is not None}
     beaten = [words for words, error in known.items() if error > unseen["mse"]]
     ahead = [words for words in known if words not in beaten]
-    sentence = f"On {kind.unseen} the network beats: {', '.join(beaten) or 'nothing'}."
-    return f"{sentence} It does not beat: {', '.join(ahead)}." if ahead else sentence
+    sentence = f"On {kind.unseen} the estimates beat: {', '.join(beaten) or 'nothing'}."
+    return f"{sentence} They do not beat: {', '.join(ahead)}." if ahead else sentence
+
+
+def last_training(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The errors by epoch of the network that was trained last: each begins with epoch 0."""
+    starts = [place for place, point in enumerate(points) if point["epoch"] == 0]
+    return list(points[starts[-1] :] if starts else points)
 
 
 def epoch_words(kind: Kind, points: Sequence[Mapping[str, Any]]) -> str:

@@ -18,6 +18,7 @@ from pages._ui.errors import error_box, user_errors
 from pages._ui.format import count, counted, plain
 from pages._ui.method_cards import draw_methods
 from pages._ui.model_form import draw_model_fields, refuse_folder
+from pages._ui.plan_panel import draw_plan
 from pages._ui.run_cost import draw_cost, draw_pilot, label_words
 from pages._ui.shell import Context
 
@@ -98,6 +99,8 @@ def draw_form(context: Context) -> None:
     if "language-model" in needs:
         with user_errors():
             draw_pilot(context, spec, cost)
+    with user_errors():
+        draw_plan(context, spec, labels_key=LABELS, exact_key=EXACT)
     if st.button("Start", type="primary", key="start", icon=":material/play_arrow:"):
         with user_errors():
             _start(context, spec)

@@ -79,6 +79,8 @@ def _facts(run: RunRecord) -> str:
     if result:
         others = "" if kind.noun == "row" else f" x {count(result['n_target'])}"
         parts.append(f"{count(result['n_train'])}{others} rows")
+        if extension := result.get("extension"):
+            parts.append(f"{count(extension['added'])} of them added to another run")
         parts.append(f"selected {count(result['selected'])}")
         parts.append(f"took {duration(sum(result['seconds'].values()))}")
         unseen = (result.get("quadrants") or {}).get("q4") or {}
@@ -103,7 +105,8 @@ def _delete(workspace: Workspace, run_id: str) -> None:
 
 
 def _refuse_live(run_dir: Path) -> None:
-    """Raises: ConfigError when the run or a later selection from it is at work."""
-    for job_dir in (run_dir, *sorted((run_dir / "selections").glob("*"))):
+    """Raises: ConfigError when the run, or a job that reads it, is at work."""
+    below = (run_dir / name for name in ("selections", "checks", "audits"))
+    for job_dir in (run_dir, *(job for folder in below for job in sorted(folder.glob("*")))):
         if jobs.is_alive(job_dir):
             raise ConfigError("A job of this run is at work.", "Cancel it first.")

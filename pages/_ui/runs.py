@@ -16,7 +16,9 @@ from pages._ui.format import duration, number, percent, plain
 _STAGES = {
     "embed": "Embed rows",
     "label": "Label",
-    "train": "Train network",
+    "read": "Read rows with the language model",
+    "train": "Fit estimators",
+    "compare": "Compare added rows with labelled ones",
     "predict": "Predict",
     "select": "Select rows",
 }
@@ -70,19 +72,32 @@ def label_unit(name: str) -> str:
     return "gradients" if "gradients" in needs_of(name) else "pairs"
 
 
-def stages_of(config: Mapping[str, Any]) -> dict[str, str]:
+def stages_of(config: Mapping[str, Any], *, extended: bool = False) -> dict[str, str]:
     """The stages of a run in their order, each with what it counts.
 
     Args:
         config: The run's settings, as they are recorded.
+        extended: Whether the run extends another, so that it neither labels nor trains.
     """
     name = str(config.get("method", ""))
     pairs = "rows" if is_pointwise(name) else "pairs"
-    stages = {"embed": "rows", "label": label_unit(name), "train": "epochs"}
-    if config.get("exact"):
+    # Records of older versions know no such setting and had no such stage.
+    reads = "language-model" in needs_of(name) and (
+        config.get("inputs") == "states"
+        or (
+            config.get("inputs") == "auto"
+            and config.get("network") != "paper"
+            and not is_pointwise(name)
+        )
+    )
+    read = {"read": "rows"} if reads else {}
+    stages = {"embed": "rows", "label": label_unit(name), **read, "train": "fits"}
+    if extended:
+        stages = {"embed": "rows", **({} if config.get("exact") else {**read, "compare": "rows"})}
+    elif config.get("exact"):
         # A function of the embeddings alone is computed where others are predicted.
         dropped = "embed" if "language-model" in needs_of(name) else "label"
-        stages = {n: unit for n, unit in stages.items() if n not in ("train", dropped)}
+        stages = {n: unit for n, unit in stages.items() if n not in ("read", "train", dropped)}
     return {**stages, "predict": pairs, "select": "rows"}
 
 
@@ -90,9 +105,15 @@ def settings_words(run: RunRecord) -> str:
     """``DELIFT (SE), u = 5 %`` or ``DELIFT (SE), exact``, safe for markdown."""
     config = run.config.get("config", {})
     title = plain(method_title(str(config.get("method", "?"))))
+    longer = ", rows added" if is_extended(run) else ""
     if config.get("exact"):
-        return f"{title}, exact"
-    return f"{title}, u = {percent(config.get('label_fraction'))}"
+        return f"{title}, exact{longer}"
+    return f"{title}, u = {percent(config.get('label_fraction'))}{longer}"
+
+
+def is_extended(run: RunRecord) -> bool:
+    """Whether a run took over labels and network of another and added rows to its pool."""
+    return run.config.get("extends") is not None
 
 
 def run_status(workspace: Workspace, run: RunRecord) -> str:

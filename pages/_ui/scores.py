@@ -18,7 +18,8 @@ from pages._ui.charts_scores import (
     score_bars,
     strip_chart,
 )
-from pages._ui.format import counted, number, plain, shortened
+from pages._ui.format import counted, number, plain, plus_minus, shortened
+from pages._ui.row_doubt import doubt_column
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.view import Order, RunView
@@ -144,7 +145,10 @@ def _draw_row(view: RunView, positions: IndexArray, order: str, place: int | Non
     if view.spec.config.exact:
         one.metric("Exact score", number(true))
     else:
-        one.metric("Predicted score", f"~ {number(float(view.predicted_scores[position]))}")
+        predicted = float(view.predicted_scores[position])
+        # Of a labelled row nothing is in doubt but how well it was predicted.
+        width = None if np.isfinite(true) else float(view.row_half_width()[position])
+        one.metric("Predicted score", plus_minus(predicted, width))
         two.metric("True score", number(true) if np.isfinite(true) else "not labelled")
     words.markdown(_row_words(view, position))
     row = view.roles.pool[position]
@@ -165,12 +169,12 @@ def _row_words(view: RunView, position: int) -> str:
     for role, pairs in by_role.items():
         if position in pairs.helper:
             return (
-                "This row was labelled and the network was **trained on it**."
+                "This row was labelled and **trained on**."
                 if role == "q1"
-                else "This row was labelled and **kept apart to measure** with: the network was "
-                "not trained on it."
+                else "This row was labelled and **kept apart to measure** with; "
+                "it was not trained on."
             )
-    return "The network has not seen this row: it was neither trained on nor measured with."
+    return "This row was not labelled: it was neither trained on nor measured with."
 
 
 def _draw_table(view: RunView, positions: IndexArray, order: str, place: int | None) -> None:
@@ -185,6 +189,7 @@ def _draw_table(view: RunView, positions: IndexArray, order: str, place: int | N
     table: dict[str, list[Any]] = {
         "Place": list(range(offset + 1, offset + len(shown) + 1)),
         "Score": [number(float(scores[i])) for i in shown],
+        **doubt_column(view, shown),
     }
     if not view.spec.config.exact:
         table["Known from"] = ["label" if labelled[i] else "estimate" for i in shown]

@@ -117,6 +117,19 @@ def test_pairwise_source(pairwise: Any, demo_rows: Callable[[int, int], Any]) ->
     np.testing.assert_allclose(part.block(0, 2), matrix[[8, 0]][:, [5, 5, 1]], atol=ROUNDING)
 
 
+def test_pairwise_values_of_chosen_pairs(
+    pairwise: Any, demo_rows: Callable[[int, int], Any]
+) -> None:
+    pool, target = demo_rows(9, 6)
+    columns = np.random.default_rng(1).permuted(np.tile(np.arange(6), (9, 1)), axis=1)[:, :3]
+    expected = np.take_along_axis(pairwise.matrix(pool, target), columns, axis=1)
+    found = pairwise.values_at(pool, target, columns)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=ROUNDING)
+    source = pairwise.pair_source(pool, target, columns)
+    np.testing.assert_allclose(source.block(2, 7), expected[2:7], atol=ROUNDING)
+
+
 @pytest.mark.parametrize("name", NETWORKS.names)
 def test_network(name: str, unit_vectors: Callable[..., np.ndarray]) -> None:
     torch.manual_seed(0)

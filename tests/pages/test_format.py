@@ -16,6 +16,7 @@ from pages._ui.format import (
     number,
     percent,
     plain,
+    plus_minus,
     shortened,
 )
 
@@ -132,3 +133,21 @@ def test_in_app() -> None:
 def test_shortened() -> None:
     assert shortened("a b\n c", 10) == "a b c"
     assert shortened("x" * 300, 10) == "x" * 9 + "…"
+
+
+@pytest.mark.parametrize(
+    ("value", "half_width", "text"),
+    [
+        (0.31, 0.0812, "0.310 ± 0.081"),
+        (-0.31, 0.0812, "-0.310 ± 0.081"),
+        (12345.6, 78.2, "12,346 ± 78"),
+        (0.5, 0.0999, "0.500 ± 0.100"),
+        (0.31, None, "~ 0.310"),
+        (0.31, math.nan, "~ 0.310"),
+        (math.nan, 0.1, "~ -"),
+        # It is not off at all: a label.
+        (0.31, 0.0, "0.310"),
+    ],
+)
+def test_plus_minus(value, half_width, text) -> None:
+    assert plus_minus(value, half_width) == text

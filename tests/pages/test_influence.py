@@ -60,7 +60,7 @@ def test_choosing_places_shows_the_pair_and_what_is_known_of_it(runs: Runs) -> N
     view = RunView(runs.workspace, runs.predicted)
     labels = view.estimates.labels
     assert labels is not None
-    for role, words in (("q1", "trained on it"), ("q4", "kept apart to measure")):
+    for role, words in (("q1", "labelled and **trained on**"), ("q4", "kept apart to measure")):
         pairs = labels.by_role[role]
         pool, target = int(pairs.helper[0]), int(pairs.helped[0])
         page = open_page("influence", runs.query(runs.predicted, columns="input", rows="input"))

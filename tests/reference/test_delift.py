@@ -139,6 +139,85 @@ def test_a_pair_has_the_value_it_has_alone(case_of: Callable[[str], Case]) -> No
         np.testing.assert_allclose(value, together[i : i + 1, j : j + 1], atol=2e-6)
 
 
+COLUMNS = np.array([[2, 0], [3, 1], [0, 1], [3, 2], [1, 2]])
+"""Targets of each helper, in no order."""
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2-chat", "gpt2"])
+@pytest.mark.parametrize("tight", [False, True], ids=["whole", "cut"])
+def test_targets_of_its_own_for_each_helper(
+    case_of: Callable[[str], Case], name: str, tight: bool
+) -> None:
+    case = case_of(name)
+    model = case.open(case.tight() if tight else 0)
+    expected = np.take_along_axis(slow_matrix(case, model), COLUMNS, axis=1)
+    method = influence.create("delift", model=model)
+    found = method.values_at(case.helpers, case.helped, COLUMNS)
+    assert found.shape == COLUMNS.shape and found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    # A pair has that value whatever is computed with it.
+    for i, places in enumerate(COLUMNS):
+        alone = influence.create("delift", model=model)
+        one = alone.values_at([case.helpers[i]], case.helped, places[None, :1])
+        np.testing.assert_allclose(one, expected[i : i + 1, :1], atol=1e-5)
+    whole = method.matrix(case.helpers, case.helped)
+    np.testing.assert_allclose(np.take_along_axis(whole, COLUMNS, axis=1), found, atol=2e-6)
+
+
+def test_each_helper_is_read_once(
+    monkeypatch: pytest.MonkeyPatch, case_of: Callable[[str], Case]
+) -> None:
+    case = case_of("llama")
+    read: list[int] = []
+    right = scoring.ScoringEngine.log_probs_of_groups
+
+    def watched(self: object, groups: Sequence[scoring.Group], *rest: object) -> object:
+        read.append(len(groups))
+        assert len({tuple(prefix) for prefix, _ in groups}) == len(groups)
+        return right(self, groups, *rest)  # type: ignore[arg-type]
+
+    model = case.open()
+    method = influence.create("delift", model=model)
+    _ = method._access.engine
+    monkeypatch.setattr(scoring.ScoringEngine, "log_probs_of_groups", watched)
+    method.values_at(case.helpers, case.helped, COLUMNS)
+    # The targets alone, then all helpers together, one prefix each.
+    assert read == [1, HELPERS]
+
+
+def columns_of_the_next_helper(columns: np.ndarray) -> np.ndarray:
+    return np.roll(columns, 1, axis=0)
+
+
+def columns_the_other_way_round(columns: np.ndarray) -> np.ndarray:
+    return columns[:, ::-1]
+
+
+def columns_transposed(columns: np.ndarray) -> np.ndarray:
+    return columns.T.reshape(columns.shape)
+
+
+@pytest.mark.parametrize(
+    "fault", [columns_of_the_next_helper, columns_the_other_way_round, columns_transposed]
+)
+def test_misplaced_targets_show(
+    monkeypatch: pytest.MonkeyPatch,
+    case_of: Callable[[str], Case],
+    fault: Callable[..., np.ndarray],
+) -> None:
+    case = case_of("llama")
+    model = case.open()
+    expected = np.take_along_axis(slow_matrix(case, model), COLUMNS, axis=1)
+    right = delift.Delift._block
+    monkeypatch.setattr(
+        delift.Delift,
+        "_block",
+        lambda self, a, b, columns, look: right(self, a, b, fault(columns), look),
+    )
+    found = influence.create("delift", model=model).values_at(case.helpers, case.helped, COLUMNS)
+    assert np.nanmax(np.abs(found - expected)) > 1e-3
+
+
 def logits_not_shifted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(scoring, "ScoringEngine", SlowEngine)
     patch.setattr(SlowEngine, "shift", 0)

@@ -13,7 +13,7 @@ from scipy import stats
 from nncift_core.network import bootstrap
 from nncift_core.network.bootstrap import intervals, ranks
 from nncift_core.network.quadrants import measure_baselines, measure_quadrants
-from nncift_core.network.training import LabelScale
+from nncift_core.network.scale import LabelScale
 from nncift_core.types import Pairs
 
 N_TRAIN, N_TARGET, D = 40, 25, 6
@@ -24,18 +24,25 @@ def block(rows: range, columns: range, truth: np.ndarray) -> Pairs:
     return Pairs(i.astype(np.int64), j.astype(np.int64), truth[i, j])
 
 
+def apart(pairs: Pairs, *, unlabelled: bool) -> Pairs:
+    """A third of the pairs, or the others."""
+    keep = ((pairs.helper + pairs.helped) % 3 == 0) == unlabelled
+    return Pairs(pairs.helper[keep], pairs.helped[keep], pairs.value[keep])
+
+
 @pytest.fixture
 def case(unit_vectors: Callable[..., np.ndarray]) -> dict[str, Any]:
-    """An asymmetric truth in units far from 0 to 1, four blocks, noisy predictions."""
+    """An asymmetric truth in units far from 0 to 1, five quadrants, noisy predictions."""
     rng = np.random.default_rng(7)
     helpers, helped = unit_vectors(N_TRAIN, D, 1), unit_vectors(N_TARGET, D, 2)
     truth = 40 + 5 * (helpers @ rng.standard_normal((D, D)) @ helped.T)
     truth = (truth + rng.standard_normal(truth.shape)).astype(np.float32)
     by_role = {
-        "q1": block(range(12), range(9), truth),
+        "q1": apart(block(range(12), range(9), truth), unlabelled=False),
         "q2": block(range(20, 31), range(2, 9), truth),
         "q3": block(range(3, 12), range(12, 19), truth),
         "q4": block(range(20, 31), range(12, 19), truth),
+        "q1u": apart(block(range(12), range(9), truth), unlabelled=True),
     }
     scale = LabelScale.of(by_role["q1"])
     predicted = {
@@ -65,7 +72,7 @@ def scaled(case: dict[str, Any], role: str) -> list[float]:
 
 def test_metrics(case: dict[str, Any]) -> None:
     table = measure_quadrants(**case, seed=0)
-    assert list(table) == ["q1", "q2", "q3", "q4"]
+    assert list(table) == ["q1", "q2", "q3", "q4", "q1u"]
     for role, metrics in table.items():
         assert metrics is not None
         truth = scaled(case, role)
@@ -142,7 +149,7 @@ def test_cosine_is_exact_where_it_is_the_label(unit_vectors: Callable[..., np.nd
     helpers, helped = unit_vectors(40, 6, 1), unit_vectors(25, 6, 2)
     truth = 3 * helpers @ helped.T + 10
     by_role = {
-        "q1": block(range(12), range(9), truth),
+        "q1": apart(block(range(12), range(9), truth), unlabelled=False),
         "q4": block(range(20, 30), range(9, 20), truth),
     }
     table = measure_baselines(by_role, helpers, helped, LabelScale.of(by_role["q1"]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nncift_core.network.verdict import QUADRANTS
-from nncift_core.pipeline.view import Heatmap, color_range
+from nncift_core.pipeline.heatmap import Heatmap, color_range
 from nncift_core.selection.curve import gain_curve
 from pages._ui.charts import QUADRANT_COLORS, epoch_chart
 from pages._ui.charts_heatmap import (
@@ -19,6 +19,8 @@ from pages._ui.charts_heatmap import (
 )
 from pages._ui.charts_scores import clicked_place, histogram_chart, score_bars, strip_chart
 from pages._ui.charts_selection import gain_chart
+from pages._ui.charts_trust import truth_chart
+from pages._ui.quadrants import PAIRS, last_training
 
 POINTS = [
     {"epoch": float(epoch), "q1": 0.3 / (epoch + 1), "q2": 0.3, "q3": 0.2, "q4": 0.4 / (epoch + 1)}
@@ -293,3 +295,56 @@ def test_histogram_counts_labelled_and_predicted_rows_apart_in_the_same_bins() -
     same = histogram_chart(np.full(3, 2.0, np.float32), np.array([], np.float32), title="t")
     assert len(same.data) == 1
     assert not histogram_chart(*[np.array([np.nan], np.float32)] * 2, title="t").data
+
+
+def test_truth_chart_has_points_by_quadrant_a_band_and_the_line_of_no_error() -> None:
+    role = np.array(["q4", "q2", "q4", "q1u"])
+    predicted, true = np.float32([0.1, 0.2, 0.5, 0.3]), np.float32([0.2, 0.2, 0.4, 0.1])
+    names = {name: PAIRS.words(name) for name in ("q1u", "q2", "q3", "q4")}
+    figure = truth_chart(
+        role,
+        predicted,
+        true,
+        names=names,
+        title="T",
+        what="influence",
+        half_width=0.25,
+        band="90 %",
+    )
+    band, line, *points = figure.data
+    for low, high in zip(band.y[:2], reversed(band.y[2:]), strict=True):
+        assert high - low == pytest.approx(0.5)
+    assert line.x == line.y
+    assert [trace.name for trace in points] == [
+        "other pairs of seen rows x seen targets (Q1u): 1",
+        "unseen rows x seen targets (Q2): 1",
+        "unseen rows x unseen targets (Q4): 2",
+    ]
+    assert points[-1].x == pytest.approx([0.1, 0.5])
+    assert points[-1].y == pytest.approx([0.2, 0.4])
+    # Told apart by more than colors.
+    assert len({trace.marker.symbol for trace in points}) == 3
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == (
+        "predicted influence",
+        "true influence",
+    )
+    without = truth_chart(role, predicted, true, names=names, title="T", what="influence")
+    assert len(without.data) == 4
+
+
+def test_truth_chart_lives_with_constant_predictions_and_with_nothing() -> None:
+    constant = truth_chart(
+        ["q4"], np.float32([0.5]), np.float32([0.5]), names={"q4": "x"}, title="", what=""
+    )
+    assert constant.data[0].x[0] < 0.5 < constant.data[0].x[1]
+    none = np.empty(0, np.float32)
+    assert len(truth_chart([], none, none, names={"q4": "x"}, title="", what="").data) == 1
+
+
+def test_only_the_network_that_was_trained_last_is_drawn() -> None:
+    first = [{"epoch": epoch, "q1": 1.0} for epoch in range(3)]
+    assert last_training([*first, *POINTS]) == POINTS
+    assert last_training(first) == first
+    assert last_training([]) == []
+    # What began before the file did.
+    assert last_training(first[1:]) == first[1:]

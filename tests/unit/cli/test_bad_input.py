@@ -266,7 +266,7 @@ def test_memory_that_ran_out_is_exit_2(
     def out_of_memory(*arguments: Any, **options: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("nncift_core.pipeline.learning.embed_groups", out_of_memory)
+    monkeypatch.setattr("nncift_core.pipeline.embedding.embed_groups", out_of_memory)
     assert "Memory ran out" in cli(*arguments()).sentence
 
 

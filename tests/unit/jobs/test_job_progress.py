@@ -34,6 +34,31 @@ class _Echo:
         self.heard.append(("warn", message))
 
 
+def test_units_of_an_earlier_attempt_have_no_rate(job_dir):
+    echo = _Echo()
+    with FileProgress(job_dir, echo=echo) as progress:
+        progress.stage("label", 100, "pairs")
+        time.sleep(0.3)
+        progress.skip(60)
+        state = jobs.read_state(job_dir)
+        assert (state.done, state.rate, state.seconds_left) == (60, None, None)
+        time.sleep(0.3)
+        progress.advance(4)
+        state = jobs.read_state(job_dir)
+        assert state.done == 64
+        # 4 units in more than half a second, not 64.
+        assert 0 < state.rate < 8
+        assert state.seconds_left > 36 / 8
+        (job_dir / states.CANCEL_FILE).touch()
+        with pytest.raises(Cancelled):
+            progress.skip(1)
+        (job_dir / states.CANCEL_FILE).unlink()
+    # A terminal that makes no difference is told all the same.
+    assert echo.heard == [
+        ("stage", "label", 100, "pairs"), ("advance", 60), ("advance", 4), ("advance", 1),
+    ]  # fmt: skip
+
+
 def test_a_job_from_begin_to_end(job_dir):
     echo = _Echo()
     with FileProgress(job_dir, echo=echo) as progress:

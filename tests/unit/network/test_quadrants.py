@@ -11,7 +11,7 @@ import pytest
 
 from nncift_core.files import json_text
 from nncift_core.network.quadrants import measure_quadrants, r_squared, spearman
-from nncift_core.network.training import LabelScale
+from nncift_core.network.scale import LabelScale
 from nncift_core.types import Pairs
 
 
@@ -48,9 +48,59 @@ def measure(unit_vectors: Callable[..., np.ndarray]) -> Callable[..., Any]:
 
 def test_empty_and_missing_quadrants(measure: Callable[..., Any]) -> None:
     table = measure(q3=pairs([], [], []))
-    assert list(table) == ["q1", "q2", "q3", "q4"]
+    assert list(table) == ["q1", "q2", "q3", "q4", "q1u"]
     assert table["q1"] is not None
-    assert [table[role] for role in ("q2", "q3", "q4")] == [None, None, None]
+    assert [table[role] for role in ("q2", "q3", "q4", "q1u")] == [None] * 4
+
+
+def test_unlabelled_pairs_of_seen_rows_are_measured_where_there_are_any(
+    measure: Callable[..., Any],
+) -> None:
+    table = measure(q1u=pairs([0, 1, 2, 3], [2, 3, 2, 3], [1, 2, 3, 4]))
+    assert table["q1u"].n == 4
+    # Their rows are known from training, most of their columns are not.
+    assert table["q1u"].mse_additive is not None
+    assert table["q1"] == measure()["q1"]
+
+
+def grid(n_rows: int, n_columns: int, value: np.ndarray) -> Pairs:
+    i, j = (part.ravel() for part in np.indices((n_rows, n_columns)))
+    return pairs(i, j, value[i, j])
+
+
+def test_row_scores_are_ranked_by_their_means_and_not_pair_by_pair(
+    unit_vectors: Callable[..., np.ndarray],
+) -> None:
+    rng = np.random.default_rng(1)
+    # Rows differ a little and pairs much; predictions know the rows only.
+    rows = np.linspace(0, 1, 16)[:, None]
+    truth = rows + 3 * rng.standard_normal((16, 6))
+    truth -= truth.mean(axis=1, keepdims=True) - rows
+    by_role = {"q1": TRAINING, "q4": grid(16, 6, truth)}
+    scale = LabelScale.of(TRAINING)
+    predicted = {"q1": np.zeros(6), "q4": np.repeat(rows, 6)}
+    vectors = unit_vectors(16), unit_vectors(9, seed=1)
+    table = measure_quadrants(by_role, predicted, *vectors, scale, 0)
+    assert table["q4"].row_spearman == pytest.approx(1)
+    low, high = table["q4"].row_spearman_ci
+    # Other columns would have given other means.
+    assert low < 0.9 < high <= 1
+    assert table["q4"].spearman < 0.5
+    assert table["q1"].row_spearman is None
+    # The order matters, not the sign of a distance.
+    worse = {**predicted, "q4": -predicted["q4"]}
+    assert measure_quadrants(by_role, worse, *vectors, scale, 0)["q4"].row_spearman == (
+        pytest.approx(-1)
+    )
+
+
+@pytest.mark.parametrize(("n_rows", "known"), [(7, False), (8, True)])
+def test_few_rows_have_no_order_of_scores(
+    measure: Callable[..., Any], n_rows: int, known: bool
+) -> None:
+    metrics = measure(q2=grid(n_rows, 4, np.arange(40.0).reshape(10, 4)))["q2"]
+    assert (metrics.row_spearman is not None) == known
+    assert (metrics.row_spearman_ci is not None) == known
 
 
 def test_constant_labels(measure: Callable[..., Any]) -> None:

@@ -43,6 +43,32 @@ def test_rows_may_be_ranked_by_what_q2_shows() -> None:
     assert judge({"q1": table["q2"], "q4": table["q4"]}).level == "none"
 
 
+def _scored(
+    rho: float, rho_lower: float, pair_rank: tuple[float, float] = (0.1, -0.1)
+) -> dict[str, Any]:
+    return _metrics(-0.2, -0.5, *pair_rank) | {
+        "row_spearman": rho,
+        "row_spearman_ci": [rho_lower, rho + 0.05],
+    }
+
+
+@pytest.mark.parametrize(
+    ("unseen", "level"),
+    [
+        (_scored(0.5, 0.01), "rows"),
+        (_scored(0.49, 0.2), "none"),
+        (_scored(0.9, -0.1), "none"),
+        # The order of row scores counts, also where that of pairs is better.
+        (_scored(0.2, 0.1, (0.8, 0.6)), "none"),
+        (_scored(0.9, 0.5) | {"row_spearman_ci": None}, "none"),
+        (_metrics(-0.2, -0.5, 0.4, 0.1) | {"row_spearman": None}, "rows"),
+    ],
+)
+def test_rows_are_judged_by_the_order_of_their_scores(unseen: dict[str, Any], level: str) -> None:
+    assert judge({"q4": unseen}).level == level
+    assert judge({"q2": unseen, "q4": _metrics(-0.2, -0.5, 0.1, -0.1)}).level == level
+
+
 def test_the_three_levels_in_words() -> None:
     assert judge({"q4": _metrics(0.81, 0.7, 0.9, 0.8)}).sentence == (
         "The estimates explain 81 % of the differences between unseen pairs; predicting the "

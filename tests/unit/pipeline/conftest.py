@@ -12,6 +12,12 @@ from nncift_core import pipeline
 from nncift_core.config import RunConfig
 from nncift_core.store import Workspace
 from tests.fake_encoder import FakeEncoder
+from tests.unit.pipeline.finished_runs import (  # noqa: F401
+    copy_of_finished_runs,
+    extend_finished_runs,
+    make_finished_runs,
+    write_added_file,
+)
 
 POOL, TARGET = 120, 60
 

@@ -16,9 +16,14 @@ from nncift_core.errors import Cancelled, ConfigError
 from nncift_core.files import load_array, read_json
 from nncift_core.influence.base import PairwiseInfluence, PointwiseInfluence
 from nncift_core.influence.label import Labels
-from nncift_core.pipeline import labelling
+from nncift_core.influence.label_plan import ROLES
+from nncift_core.influence.second_round import second_round_plan
+from nncift_core.pipeline import label_shards, labelling
 from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.clusters import cluster_rows
+from nncift_core.pipeline.embedding import embed_rows
 from nncift_core.pipeline.estimates import read_estimates
+from nncift_core.pipeline.planning import label_plan, pair_cost, second_round_pairs
 from nncift_core.progress import SilentProgress
 from nncift_core.store import Workspace
 from nncift_core.types import Row
@@ -70,6 +75,16 @@ class Pointwise(PointwiseInfluence):
 
 
 @pytest.fixture
+def new_run(new_run: Callable[..., str]) -> Callable[..., str]:
+    """With the paper's network: these tests are about labels, not about what learns from them."""
+
+    def make(workspace: Workspace, **settings: Any) -> str:
+        return new_run(workspace, **{"network": "paper", **settings})
+
+    return make
+
+
+@pytest.fixture
 def methods(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The stand-ins that were made, in order."""
     made: list[Any] = []
@@ -105,11 +120,17 @@ def test_labels_are_the_methods_values_and_are_kept(
 ) -> None:
     progress, run_id = recording(), new_run(workspace, method="delift")
     summary = pipeline.execute(workspace, run_id, progress).summary
-    files, _, roles = opened(workspace, run_id)
-    pairs = Labels.load(files.labels).everything
+    files, spec, roles = opened(workspace, run_id)
+    labels = Labels.load(files.labels)
+    pairs = labels.everything
+    plan = labelling.plan_run(spec, roles)
     for i, j, value in zip(pairs.helper, pairs.helped, pairs.value, strict=True):
         assert value == pytest.approx(worth(roles.pool[i], roles.target[j]), abs=1e-6)
-    assert summary["labelled_pairs"] == 288
+    assert summary["labelled_pairs"] == plan.training_pairs == len(labels.training)
+    assert summary["evaluation_pairs"] == plan.evaluation_pairs
+    # Many rows, a few targets each, drawn in proportion to what is alike.
+    assert list(labels.by_role) == ["q1", "q2", "q3", "q4", "q1u"]
+    assert len(np.unique(labels.training.helper)) > 24
     assert "A note of the method." in progress.warnings
     assert [name for name, _, _ in progress.stages] == [
         "embed", "label", "train", "predict", "select",
@@ -127,7 +148,9 @@ def test_cancel_while_labelling_loses_one_shard(
     with pytest.raises(Cancelled):
         pipeline.execute(workspace, run_id, recording("label", 3))
     done = set(methods[0].asked)
-    assert len(done) == 3 * 5 * 12
+    seen = labelling.plan_run(*opened(workspace, run_id)[1:]).block("q1")
+    assert seen is not None
+    assert len(done) == len(methods[0].asked) == 3 * 5 * seen.targets_of_each
     pipeline.execute(workspace, run_id, SilentProgress())
     assert not done & set(methods[1].asked)
 
@@ -135,7 +158,7 @@ def test_cancel_while_labelling_loses_one_shard(
 def test_w_is_labelled_learnt_and_read(
     workspace: Any, new_run: Any, methods: Any, recording: Any
 ) -> None:
-    run_id = new_run(workspace, method="delift", objective="fl-pool", budget="10")
+    run_id = new_run(workspace, method="delift", objective="fl-pool", budget="10", design="block")
     outcome = pipeline.execute(workspace, run_id, recording())
     files, spec, roles = opened(workspace, run_id)
     labels = Labels.load(files.labels)
@@ -144,9 +167,8 @@ def test_w_is_labelled_learnt_and_read(
         for i, j, value in zip(pairs.helper, pairs.helped, pairs.value, strict=True):
             assert value == pytest.approx(worth(roles.pool[i], roles.pool[j]), abs=1e-6)
     table = workspace.catalog.quadrant_metrics(run_id)
-    assert list(table) == [
-        "q1", "q2", "q3", "q4", "pool-q1", "pool-q2", "pool-q3", "pool-q4",
-    ]  # fmt: skip
+    assert list(table) == [*ROLES, *(f"pool-{role}" for role in ROLES)]
+    assert [name for name, metrics in table.items() if metrics is None] == ["q1u", "pool-q1u"]
     assert list(outcome.summary["quadrants"]) == ["q1", "q2", "q3", "q4"]
     assert outcome.summary["labelled_pairs"] == labels.training_count == 288 + 24 * 24
     # The stored table of W is what its predictions say, pair by pair.
@@ -277,7 +299,7 @@ def test_an_exact_run_computes_everything_and_says_the_cost_first(
     workspace: Any, new_run: Any, methods: Any, recording: Any, method: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(labelling, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(label_shards, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(labelling, "PILOT_SECONDS", 0.0)
     run_id, progress = new_run(workspace, method=method, exact=True, budget="7"), recording()
     summary = pipeline.execute(workspace, run_id, progress).summary
@@ -314,28 +336,75 @@ def test_gaps_of_an_exact_run_count_as_the_lowest(
     assert any("30 of 300 values could not be computed" in w for w in progress.warnings)
 
 
+@pytest.mark.parametrize("design", ["spread", "block"])
 def test_a_pilot_tells_the_rate_and_its_labels_are_kept(
     workspace: Any, new_run: Any, methods: Any, monkeypatch: pytest.MonkeyPatch,
-    short_training: None,
+    short_training: None, design: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(labelling, "LEAST_SECONDS", 0.0)
-    _, spec, _ = opened(workspace, new_run(workspace, method="delift"))
+    monkeypatch.setattr(label_shards, "LEAST_SECONDS", 0.0)
+    _, spec, opened_roles = opened(workspace, new_run(workspace, method="delift", design=design))
     before = pipeline.estimate_cost(workspace, spec.config, 120, 60)
-    assert (before.unit, before.label_units, before.full_units) == ("pairs", 640, 7_200)
+    plan = label_plan(spec.config, 120, 60)
+    units = plan.training_pairs + plan.evaluation_pairs
+    assert (before.unit, before.label_units, before.full_units) == ("pairs", units, 7_200)
+    assert before.training_pairs == plan.training_pairs
     assert before.label_rate is before.label_seconds is before.full_seconds is None
     pilot = pipeline.run_pilot(workspace, spec, SilentProgress(), seconds=0.0)
-    assert pilot.unit == "pairs" and pilot.units_done == 60 and pilot.rate
+    seen = labelling.plan_run(spec, opened_roles).block("q1")
+    assert seen is not None
+    assert pilot.unit == "pairs" and pilot.units_done == 5 * seen.targets_of_each and pilot.rate
     after = pipeline.estimate_cost(workspace, spec.config, 120, 60)
     assert after.label_rate == pytest.approx(pilot.rate)
-    assert after.label_seconds == pytest.approx(640 / pilot.rate)
+    assert after.label_seconds == pytest.approx(units / pilot.rate)
     assert after.full_seconds == pytest.approx(7_200 / pilot.rate)
     # The model's rate is not that of another model or of another method.
     other = dataclasses.replace(
         spec.config, lm=dataclasses.replace(spec.config.lm, model="another/model")
     )
     assert pipeline.estimate_cost(workspace, other, 120, 60).label_rate is None
-    pipeline.execute(workspace, new_run(workspace, method="delift"), SilentProgress())
+    again = new_run(workspace, method="delift", design=design)
+    pipeline.execute(workspace, again, SilentProgress())
+    # The run draws what the pilot drew, so what it labelled is read and not computed.
+    assert len(methods[0].asked) == pilot.units_done
     assert not set(methods[0].asked) & set(methods[1].asked)
+    labels = Labels.load(RunFiles(workspace.run_dir(again)).labels)
+    assert len(labels.everything) == len(methods[0].asked) + len(methods[1].asked)
+
+
+def test_labels_of_a_second_round_stand_behind_those_of_the_first(
+    workspace: Any, new_run: Any, methods: Any, recording: Any
+) -> None:
+    run_id = new_run(workspace, method="delift", second_round=0.3, label_fraction=0.3)
+    _, spec, roles = opened(workspace, run_id)
+    clusters = cluster_rows(embed_rows(workspace, spec, roles, SilentProgress()))
+    first = labelling.compute_labels(workspace, spec, roles, recording(), clusters=clusters)
+    plan = labelling.plan_run(spec, roles, clusters)
+    costs = pair_cost(spec.config, roles.pool, roles.target)
+    n_pairs = second_round_pairs(spec.config, 120, 60, costs=costs)
+    unsure = np.random.default_rng(0).random((120, 60)).astype(np.float32)
+    block = second_round_plan(plan, unsure, n_pairs, spec.config.seed)
+    assert block is not None and block.n_pairs == n_pairs > 0
+    progress = recording()
+    both = labelling.compute_second_round(workspace, spec, roles, first, block, progress)
+    assert progress.stages == [("label", n_pairs, "pairs")]
+    count = len(first.training)
+    assert len(both.training) == count + n_pairs
+    np.testing.assert_array_equal(both.training.value[:count], first.training.value)
+    for i, j, value in zip(
+        both.training.helper, both.training.helped, both.training.value, strict=True
+    ):
+        assert value == pytest.approx(worth(roles.pool[i], roles.target[j]), abs=1e-6)
+    pairs = both.everything
+    assert len(set(zip(pairs.helper, pairs.helped, strict=True))) == len(pairs)
+    # Both rounds together cost what one round would have cost.
+    whole = dataclasses.replace(spec.config, second_round=0.0)
+    one, block_of = plan.block("q1"), label_plan(whole, 120, 60, costs=costs).block("q1")
+    assert one is not None and block_of is not None
+    spent = one.cost(costs.ratio) + block.cost(costs.ratio)
+    assert 0.9 * block_of.cost(costs.ratio) < spent <= block_of.cost(costs.ratio) + 1e-9
+    # Resumed, the second round computes nothing.
+    labelling.compute_second_round(workspace, spec, roles, first, block, recording())
+    assert not methods[-1].asked
 
 
 def test_a_pilot_is_a_job(workspace: Any, new_run: Any, methods: Any) -> None:

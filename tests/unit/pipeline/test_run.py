@@ -79,13 +79,14 @@ def test_summary_artifacts_and_records(workspace: Any, new_run: Any, recording: 
     assert list(summary["quadrants"]) == ["q1", "q2", "q3", "q4"]
     for metrics in summary["quadrants"].values():
         assert set(metrics) >= QUADRANT
-    # 24 x 12 labelled; 8 reserved of each side; one target row is in the pool, or none.
+    # As many pairs as 24 x 12; 8 reserved of each side; one target row is in the pool, or none.
     files, _, roles = opened(workspace, run_id)
     labels = Labels.load(files.labels)
     assert summary["run_id"] == run_id
     assert (summary["n_train"], summary["n_target"]) == (120, 60)
     assert summary["labelled_pairs"] == len(labels.training) == 24 * 12
-    assert summary["evaluation_pairs"] == 8 * 12 + 24 * 8 + 8 * 8
+    # Beside them 16 unlabelled targets of 8 labelled rows.
+    assert summary["evaluation_pairs"] == 8 * 12 + 24 * 8 + 8 * 8 + 8 * 16
     assert summary["selected"] == 36
     assert summary["output"] is None
     json.dumps(summary, allow_nan=False)
@@ -96,7 +97,7 @@ def test_summary_artifacts_and_records(workspace: Any, new_run: Any, recording: 
     assert [name for name, _, _ in progress.stages] == SECONDS
     assert {name: total for name, total, _ in progress.stages} == progress.done
     assert [kind for kind, _ in progress.points] == ["baselines"] + ["epoch"] * 21
-    assert list(workspace.catalog.quadrant_metrics(run_id)) == ["q1", "q2", "q3", "q4"]
+    assert list(workspace.catalog.quadrant_metrics(run_id)) == ["q1", "q2", "q3", "q4", "q1u"]
     for role, stored in workspace.catalog.quadrant_metrics(run_id).items():
         assert stored is not None
         assert {key: stored[key] for key in QUADRANT} == {

@@ -1,0 +1,181 @@
+"""The Gaussian process of ``process.py`` as an estimator: inputs whitened, labels centred.
+
+Where the embeddings' cosine tells something of the labels, a line through it is taken off first and
+the process learns what is left. Knows no units and no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nncift_core.network.estimators import Estimator, Task
+from nncift_core.network.predict import Projected
+from nncift_core.network.process import (
+    Features,
+    Posterior,
+    Side,
+    Strengths,
+    fit_posterior,
+    fit_strengths,
+)
+from nncift_core.network.rivals import Cosine
+from nncift_core.network.whitening import Whitening
+from nncift_core.types import FloatArray
+
+LEAST_DEVIATION = 1e-5
+"""Deviation of the labels, on their scale, below which they count as constant."""
+
+LEAST_EXPLAINED = 0.05
+"""Share of the labels' variance that the cosine must explain to be used; it makes pairs dearer."""
+
+
+class Process(Estimator):
+    """A Gaussian process over pairs.
+
+    A pair costs at most 322 multiply-adds, as one matrix product, and the length of an embedding
+    more where the cosine is used. One weight a label, nine strengths and a line are fitted.
+
+    Attributes:
+        line: The line through the cosine that is taken off first, None where it tells nothing.
+        posterior: Of labels of mean 0 and variance 1.
+        whitening: Of the inputs.
+        mean: Of the labels.
+        deviation: Of the labels.
+    """
+
+    def __init__(
+        self,
+        posterior: Posterior,
+        whitening: Whitening,
+        mean: float,
+        deviation: float,
+        labels: int,
+        line: Cosine | None,
+    ) -> None:
+        self.line = line
+        self.posterior = posterior
+        self.whitening = whitening
+        self.mean, self.deviation, self.labels = mean, deviation, labels
+        self.setting: Strengths = posterior.strengths
+
+    @classmethod
+    def agreed(cls, settings: Sequence[Any]) -> Any:
+        """The first: strengths hardly differ between draws of the labels."""
+        return settings[0]
+
+    @classmethod
+    def fit(cls, task: Task) -> Process:
+        """Strengths by likelihood, then the linear system."""
+        both = [task.helpers] if task.pointwise else [task.helpers, task.helped]
+        whitening = Whitening.of(np.concatenate(both))
+        helpers = whitening.apply(task.helpers)
+        helped = None if task.pointwise else whitening.apply(task.helped)
+        i, j = task.pairs.helper, task.pairs.helped
+        values = task.pairs.value.astype(np.float64)
+        line = None if task.pointwise else Cosine.fit(task)
+        if line is not None:
+            rest = values - line.predict(task.helpers, task.helped, task.pairs)
+            line = line if rest.var() < (1 - LEAST_EXPLAINED) * values.var() else None
+            values = values if line is None else rest
+        mean, deviation = float(values.mean()), float(values.std()) or 1.0
+        values = (values - mean) / deviation
+        if deviation < LEAST_DEVIATION:
+            # What the line leaves is rounding: there is nothing to explain.
+            values[:] = 0
+        strengths = task.setting or fit_strengths(helpers, helped, i, j, values, task.seed)
+        posterior = fit_posterior(
+            helpers, helped, len(task.helped), i, j, values, strengths, task.seed
+        )
+        return cls(posterior, whitening, mean, deviation, len(values), line)
+
+    def project(self, helpers: FloatArray, helped: FloatArray, *, known: bool) -> Projected:
+        """What alike rows teach, and what known rows have of their own."""
+        right = self.whitening.apply(helped) if helped.shape[1] else helped
+        left = self.posterior.project_helpers(self.whitening.apply(helpers), known=known)
+        sides = [
+            (left * self.deviation).astype(np.float32),
+            self.posterior.project_helped(right, known=known).astype(np.float32),
+        ]
+        bias = self.mean
+        if self.line is not None:
+            taken_off = self.line.project(helpers, helped, known=known)
+            bias += taken_off.output_bias
+            others = (taken_off.helpers, taken_off.helped)
+            sides = [np.concatenate(pair, axis=1) for pair in zip(sides, others, strict=True)]
+        return Projected(sides[0], sides[1], np.empty(0, dtype=np.float32), bias)
+
+    @property
+    def parameters(self) -> int:
+        """One a label, the strengths, and the line."""
+        strengths = 5 if self.posterior.helped_features is None else 9
+        return self.labels + strengths + (0 if self.line is None else 2)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Features, sums and whitening."""
+        found: dict[str, NDArray[Any]] = {
+            "core": self.posterior.core,
+            "helper_own": self.posterior.helper_own,
+            "helped_own": self.posterior.helped_own,
+            "centre": self.whitening.mean,
+            "directions": self.whitening.weight,
+        }
+        if self.line is not None:
+            found |= {f"line_{name}": value for name, value in self.line.arrays().items()}
+        for name, features in (
+            ("helper", self.posterior.helper_features),
+            ("helped", self.posterior.helped_features),
+        ):
+            if features is not None:
+                found[f"{name}_landmarks"] = features.landmarks
+                found[f"{name}_weight"] = features.weight
+        return found
+
+    def about(self) -> dict[str, Any]:
+        """Strengths and the scale of the labels."""
+        return {
+            "strengths": asdict(self.posterior.strengths),
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "labels": self.labels,
+        }
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> Process:
+        """The fitted process."""
+        given = about["strengths"]
+        strengths = Strengths(Side(**given["helpers"]), Side(**given["helped"]), given["noise"])
+
+        def features(name: str, side: Side) -> Features | None:
+            if f"{name}_landmarks" not in arrays:
+                return None
+            return Features(arrays[f"{name}_landmarks"], arrays[f"{name}_weight"], side.sharpness)
+
+        helper_features = features("helper", strengths.helpers)
+        assert helper_features is not None
+        posterior = Posterior(
+            helper_features,
+            features("helped", strengths.helped),
+            strengths,
+            arrays["core"],
+            arrays["helper_own"],
+            arrays["helped_own"],
+        )
+        whitening = Whitening(arrays["centre"], arrays["directions"])
+        line = {
+            name.removeprefix("line_"): value
+            for name, value in arrays.items()
+            if name.startswith("line_")
+        }
+        return cls(
+            posterior,
+            whitening,
+            about["mean"],
+            about["deviation"],
+            about["labels"],
+            Cosine(**line) if line else None,
+        )
