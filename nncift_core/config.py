@@ -277,6 +277,9 @@ class RunConfig:
         """
         groups = {"lm": LanguageModelConfig, "less": LessConfig, "selectit": SelectITConfig}
         values: dict[str, Any] = dict(content)
+        # What versions did that knew no such settings.
+        for name, former in (("design", "block"), ("inputs", "text")):
+            values.setdefault(name, former)
         _check_known(cls, values, "")
         for name, group in groups.items():
             part = values.get(name) or {}

@@ -124,16 +124,22 @@ def _draw_study(study: Study) -> None:
         required=True,
     )
     if state.status != "done":
-        stages = {"embed": "rows", "label": label_unit(study.spec.config.method), "train": "epochs"}
         with st.container(border=True, key="study-panel"):
             job_panel(
                 study.folder,
-                stages=stages,
+                stages=_stages(study),
                 draw_live=lambda _: _draw_live(study, kind, metric),
                 key="study",
             )
     if not state.live:
         _draw_points(study, kind, cast(Metric, metric))
+
+
+def _stages(study: Study) -> dict[str, str]:
+    """The stages of its job; those of labelling and training come again for each point."""
+    by_labels = study.request.kind == "label-size"
+    unit = label_unit(study.spec.config.method)
+    return {"embed": "rows", "label": unit, "train": "fits" if by_labels else "epochs"}
 
 
 def _draw_live(study: Study, kind: Kind, metric: str) -> None:

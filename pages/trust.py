@@ -96,6 +96,11 @@ def _draw_epochs(context: Context, kind: Kind, state: JobState | None = None) ->
 def _finished(context: Context, kind: Kind, stored: Table, *, drawn: bool) -> None:
     """Figures, errors and intervals of a run with estimates; ``drawn`` where it has predictions."""
     files = RunFiles(context.workspace.run_dir(context.run.run_id))
+    if is_extended(context.run):
+        st.caption(
+            "Labels, estimates and errors are those of the run that this one extends. What holds "
+            "for the added rows: the drift and the spot checks on the Run page."
+        )
     candidates = files.candidates()
     if candidates:
         picked = estimators.picked_words(candidates), estimators.rival_words(candidates)

@@ -124,11 +124,24 @@ def recording() -> type[RecordingProgress]:
 @pytest.fixture
 def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few epochs and resamples, for tests that are about something else."""
-    from nncift_core.network import bootstrap, training
+    from nncift_core.network import bootstrap, learned, training
 
     short = training.TrainingSettings(epochs=3)
-    monkeypatch.setattr(training, "TrainingSettings", lambda: short)
+    monkeypatch.setattr(learned.Learned, "settings", short)
+    monkeypatch.setattr(learned, "PAPER", short)
     monkeypatch.setattr(bootstrap, "RESAMPLES", 20)
+
+
+@pytest.fixture(autouse=True)
+def few_estimators(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """``auto`` compares two quick estimators, unless a test asks for ``all_estimators``."""
+    if "all_estimators" not in request.fixturenames:
+        monkeypatch.setattr("nncift_core.network.fitting.PICKED_FROM", ("ridge", "neighbours"))
+
+
+@pytest.fixture
+def all_estimators() -> None:
+    """``auto`` compares everything that it compares outside tests."""
 
 
 @pytest.fixture

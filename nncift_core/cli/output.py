@@ -133,7 +133,7 @@ def _quadrant_lines(
     quadrants: Mapping[str, Mapping[str, Any] | None], matrix: str, title: str, unit: str
 ) -> list[str]:
     """The table of one matrix, empty where nothing was measured."""
-    names = [f"{matrix}{quadrant}" for quadrant in ("q1", "q2", "q3", "q4")]
+    names = [f"{matrix}{quadrant}" for quadrant in ("q1", "q1u", "q2", "q3", "q4")]
     measured = [(name, row) for name in names if (row := quadrants.get(name))]
     if not measured:
         return []

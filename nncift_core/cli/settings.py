@@ -24,8 +24,7 @@ from nncift_core.config import (
 )
 from nncift_core.errors import ConfigError
 from nncift_core.influence import METHODS, MethodEntry
-from nncift_core.network import NETWORKS
-from nncift_core.registry import Registry
+from nncift_core.network import ESTIMATORS
 from nncift_core.selection import OBJECTIVES
 
 GROUPS: Mapping[str, type] = {
@@ -45,10 +44,10 @@ TITLES: Mapping[str, str] = {
 """What the help calls a group."""
 
 _PREFIXED = ("less", "selectit")
-_CHOICES: Mapping[str, Registry[Any]] = {
-    "method": METHODS,
-    "objective": OBJECTIVES,
-    "network": NETWORKS,
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "method": METHODS.names,
+    "objective": OBJECTIVES.names,
+    "network": ESTIMATORS,
 }
 _METAVARS: Mapping[str, str] = {
     "model": "ID_OR_PATH",
@@ -133,7 +132,7 @@ def add_settings(parser: argparse.ArgumentParser, action: type[argparse.Action])
 def _add(options: Any, setting: Setting, action: type[argparse.Action]) -> None:
     text = setting.text.replace("%", "%%")
     if setting.name in _CHOICES:
-        text += f" One of: {', '.join(_CHOICES[setting.name].names)}."
+        text += f" One of: {', '.join(_CHOICES[setting.name])}."
     if setting.kind == "bool":
         options.add_argument(setting.option, action="store_true", default=None, help=text)
         return

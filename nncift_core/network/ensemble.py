@@ -20,7 +20,7 @@ MEMBER_FACTORS = 32
 class EnsembleNetwork(PairNetwork):
     """The mean of small two-tower networks.
 
-    A pair costs ``members * (factors + 2)`` multiply-adds, 136 by default. 101,004 parameters at
+    A pair costs ``members * (factors + 2)`` multiply-adds, 136 by default. 100,620 parameters at
     ``d = 64``.
 
     Args:

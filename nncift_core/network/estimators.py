@@ -65,6 +65,11 @@ class Task:
         """Whether rows are scored alone."""
         return bool(self.helped.shape[1] == 0)
 
+    @property
+    def sides(self) -> list[FloatArray]:
+        """The inputs of both sides, of those that help alone for a pointwise function."""
+        return [self.helpers] if self.pointwise else [self.helpers, self.helped]
+
     def with_all(self, everything: Pairs, setting: Any) -> Task:
         """The same task with all labels to learn from, and what was chosen by those kept out."""
         return replace(self, pairs=everything, checks=(), setting=setting)
@@ -89,7 +94,13 @@ class Estimator(abc.ABC):
     uses_states: ClassVar[bool] = True
     """Whether it looks at more of a row than its sentence embedding."""
 
+    remembers_rows: ClassVar[bool] = False
+    """Whether rows that it was fitted on are more to it than their inputs."""
+
     setting: Any = None
+
+    keeps_setting: ClassVar[bool] = False
+    """Whether what one fit chose is good enough for the next draw of the labels kept out."""
 
     @classmethod
     def agreed(cls, settings: Sequence[Any]) -> Any:
@@ -132,5 +143,11 @@ class Estimator(abc.ABC):
 
     def predict(self, helpers: FloatArray, helped: FloatArray, pairs: Pairs) -> FloatArray:
         """Values of some pairs, ``(len(pairs),)``, on the scale; each row is projected once."""
-        projected = self.project(helpers, helped, known=True)
-        return Predictor(projected, compile="never").pairs(pairs.helper, pairs.helped)
+        i, j = pairs.helper, pairs.helped
+        if not self.remembers_rows:
+            # Rows in none of the pairs need no projection.
+            rows, i = np.unique(i, return_inverse=True)
+            columns, j = np.unique(j, return_inverse=True)
+            helpers, helped = helpers[rows], helped[columns]
+        projected = self.project(helpers, helped, known=self.remembers_rows)
+        return Predictor(projected, compile="never").pairs(i, j)

@@ -19,12 +19,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from nncift_core.errors import WorkspaceError
+from nncift_core.errors import DataError, WorkspaceError
 from nncift_core.files import replacing
 from nncift_core.influence.label import together
 from nncift_core.network import AUTO, NETWORKS, RIVALS, estimator
 from nncift_core.network.estimators import Estimator, Task
-from nncift_core.network.holdout import split
+from nncift_core.network.holdout import split, without_checked
 from nncift_core.network.predict import Projected
 from nncift_core.network.scale import LabelScale
 from nncift_core.progress import Progress
@@ -37,7 +37,12 @@ DRAWS_OF_FEW = 3
 WITHIN_REACH = 1.25
 """After the first draw only estimators whose error is within this factor of the best go on."""
 
-_NOT_PICKED = ("paper",)
+PICKED_FROM = (*RIVALS.names, *(name for name in NETWORKS.names if name != "paper"))
+"""What ``auto`` compares; the published network is there to be compared with."""
+
+WITHOUT_CHECKS = "ridge"
+"""What ``auto`` takes where there are too few labels to keep any out."""
+
 _PAIRWISE_ONLY = ("cosine", "additive")
 
 
@@ -123,7 +128,8 @@ class Fitted:
             "lo": self.scale.lo,
             "hi": self.scale.hi,
             "history": [dict(point) for point in self.history],
-            "candidates": [asdict(candidate) for candidate in self.candidates],
+            # Without the seconds: the same run gives the same bytes.
+            "candidates": [asdict(replace(one, seconds=0.0)) for one in self.candidates],
             "model": self.model.about(),
         }
         # Not ascontiguousarray, which makes single numbers arrays of one.
@@ -185,33 +191,39 @@ def fit(
 
     Raises:
         ConfigError: Nothing has this name.
+        DataError: The labels are all equal, or a number is not finite.
         Cancelled: Between epochs.
     """
     names = _candidates(name, pointwise=helped.shape[1] == 0)
+    _check(helpers, helped, by_role["q1"])
     scale = LabelScale.of(by_role["q1"])
     labelled = scale.scaled(by_role["q1"])
     further = None if more is None else scale.scaled(more)
     task = Task(helpers, helped, helpers.shape[1] if text is None else text, labelled, seed)
     shape = shape or (len(helpers), len(helped))
-    trials = [] if name in _NOT_PICKED else [_Trial(one) for one in names]
+    trials = [] if name == "paper" else [_Trial(one) for one in names]
     draws = DRAWS_OF_FEW if len(labelled) < FEW_LABELS else 1
     progress.stage("train", len(trials) * draws + 1, "fits")
     for draw in range(draws if trials else 0):
         learned, checks = split(labelled, shape, seed + draw, pointwise=task.pointwise)
+        if not checks:
+            progress.advance(len(trials))
+            continue
         if further is not None:
-            learned = together([learned, further])
+            learned = together([learned, without_checked(further, checks)])
         part = replace(
             task, pairs=learned, checks=checks, tell=lambda epoch, predict: progress.advance(0)
         )
-        most = WITHIN_REACH * min(trial.error for trial in trials) if draw else np.inf
+        best = min(trial.error for trial in trials)
         for trial in trials:
-            if draw == 0 or trial.error <= most:
+            if trial.error <= WITHIN_REACH * best:
                 trial.go(part)
                 progress.point("candidate", asdict(trial.candidate))
             progress.advance()
+    trials = [trial for trial in trials if trial.errors]
     trials.sort(key=lambda trial: (-len(trial.errors), trial.error, trial.name))
     tried = [trial.candidate for trial in trials]
-    chosen = trials[0].name if trials else name
+    chosen = trials[0].name if trials else WITHOUT_CHECKS if name == AUTO else name
     history: list[Mapping[str, float]] = []
     scaled = {role: scale.scaled(pairs) for role, pairs in by_role.items() if len(pairs)}
 
@@ -244,9 +256,7 @@ def fit(
 def _candidates(name: str, *, pointwise: bool) -> list[str]:
     if name != AUTO:
         return [estimator(name).name]
-    names = [*RIVALS.names, *NETWORKS.names]
-    left_out = _NOT_PICKED + (_PAIRWISE_ONLY if pointwise else ())
-    return [one for one in names if one not in left_out]
+    return [one for one in PICKED_FROM if not (pointwise and one in _PAIRWISE_ONLY)]
 
 
 class _Trial:
@@ -264,6 +274,8 @@ class _Trial:
     def go(self, task: Task) -> None:
         """Fit once more."""
         start = time.perf_counter()
+        if self._kind.keeps_setting and self._settings:
+            task = replace(task, setting=self.setting)
         model = self._kind.fit(task)
         self.errors.append(
             task.error(lambda pairs: model.predict(task.helpers, task.helped, pairs))
@@ -276,8 +288,8 @@ class _Trial:
 
     @property
     def error(self) -> float:
-        """Mean over the draws."""
-        return float(np.mean(self.errors))
+        """Mean over the draws, infinite before the first."""
+        return float(np.mean(self.errors)) if self.errors else np.inf
 
     @property
     def setting(self) -> Any:
@@ -295,6 +307,20 @@ class _Trial:
 def _pair_cost(model: Estimator, helpers: FloatArray, helped: FloatArray) -> int:
     found = model.project(helpers[:1], helped[:1], known=False)
     return int(found.helpers.shape[1] * (1 if found.mass is None else 2))
+
+
+def _check(helpers: FloatArray, helped: FloatArray, labels: Pairs) -> None:
+    if not (np.isfinite(helpers).all() and np.isfinite(helped).all()):
+        raise DataError(
+            "The embeddings hold a number that is not finite.", "Choose another embedding model."
+        )
+    if not np.isfinite(labels.value).all():
+        raise DataError("A label is not a finite number.", "Choose another method or model.")
+    if not len(labels) or np.ptp(labels.value) == 0:
+        raise DataError(
+            f"The {len(labels)} labels have no two different values; there is nothing to learn.",
+            "Label more pairs, or choose another method.",
+        )
 
 
 def _error(predicted: FloatArray, pairs: Pairs) -> float:

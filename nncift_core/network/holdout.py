@@ -50,7 +50,8 @@ def split(
         pointwise: Whether there are rows only.
 
     Returns:
-        The labels to learn from, and the checks; a kind without labels has none.
+        The labels to learn from, and the checks; a kind without labels has none. Where too few
+        labels are left to learn from, nothing is kept out.
     """
     rng = np.random.default_rng((seed, 77))
     shares = population(labelled, shape)
@@ -59,16 +60,31 @@ def split(
     kept_columns = columns if pointwise else _without_a_tenth(columns, rng)
     found = kinds(labelled, kept_rows, kept_columns)
     known = found.pop("q1u")
-    if shares["q1u"] > 0 and not pointwise:
+    if shares["q1u"] > 0 and not pointwise and len(known) > 1:
         order = rng.permutation(known)
         cut = max(1, round(SHARE * len(known)))
         found["q1u"], known = np.sort(order[:cut]), np.sort(order[cut:])
+    if not len(known):
+        return labelled, ()
     checks = [
         Check(kind, take(labelled, at), max(shares[kind], 1e-3))
         for kind, at in found.items()
         if len(at)
     ]
     return take(labelled, known), tuple(checks)
+
+
+def without_checked(further: Pairs, checks: tuple[Check, ...]) -> Pairs:
+    """Labels of other matrices, less those of rows and columns that count as unknown."""
+    rows, columns = (
+        np.concatenate(
+            [np.empty(0, dtype=np.int64)]
+            + [getattr(check.pairs, side) for check in checks if check.kind in unknown]
+        )
+        for side, unknown in (("helper", ("q2", "q4")), ("helped", ("q3", "q4")))
+    )
+    told = np.isin(further.helper, rows) | np.isin(further.helped, columns)
+    return take(further, np.flatnonzero(~told))
 
 
 def take(pairs: Pairs, at: IndexArray) -> Pairs:

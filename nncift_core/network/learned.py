@@ -76,8 +76,7 @@ class Learned(Estimator):
 
     @classmethod
     def _whitening(cls, task: Task) -> Whitening | None:
-        both = [task.helpers] if task.pointwise else [task.helpers, task.helped]
-        return Whitening.of(np.concatenate(both))
+        return Whitening.of(task.sides)
 
     @classmethod
     def _train(
@@ -137,10 +136,10 @@ class Learned(Estimator):
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> Learned:
         """The trained network."""
-        network: Any = cls.network_type(
-            about["dimension"],
-            helped_dimension=about["helped_dimension"],
-        )
+        with torch.random.fork_rng(devices=[]):
+            network: Any = cls.network_type(
+                about["dimension"], helped_dimension=about["helped_dimension"]
+            )
         network.load_state_dict(
             {
                 name.removeprefix("network."): torch.from_numpy(value.copy())
@@ -156,7 +155,9 @@ def _prepared(rows: FloatArray, whitening: Whitening | None, text: int) -> Float
     if not rows.shape[1]:
         return rows
     if whitening is None:
-        return np.ascontiguousarray(rows[:, :text])
+        plain = np.ascontiguousarray(rows[:, :text], dtype=np.float32)
+        # PyTorch wants memory it could write to; a map of a file is often read-only.
+        return plain if plain.flags.writeable else plain.copy()
     return whitening.apply(rows) * np.float32(INPUT_LENGTH)
 
 
@@ -220,6 +221,8 @@ class Ensemble(Learned):
     ) -> int | None:
         assert isinstance(network, EnsembleNetwork)
         whole = predict(network)
+        network.eval()
+        task.tell(0, whole)
         for number, member in enumerate(network.each()):
             seed = task.seed + 1000 * (number + 1)
             learned, checks = _members_share(task, number, len(network.members))
@@ -277,5 +280,7 @@ def _members_share(task: Task, number: int, members: int) -> tuple[Pairs, tuple[
     known_columns = np.delete(columns, np.s_[number::share]) if len(columns) > share else columns
     found = kinds(task.pairs, known_rows, known_columns)
     known = found.pop("q1u")
+    if not len(known):
+        return task.pairs, ()
     checks = [Check(kind, take(task.pairs, at), len(at)) for kind, at in found.items() if len(at)]
     return take(task.pairs, known), tuple(checks)

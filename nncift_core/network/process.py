@@ -4,7 +4,7 @@ Two pairs are alike where both their helpers and their helped rows are. The cova
 (i, j) and (i', j') is ``k_x(i, i') k_y(j, j')`` with ``k(x, x') = constant + similar * s(x, x') +
 own * [same row]``, ``s`` a Gaussian of the whitened inputs, and label noise. The products hold
 everything a labelled matrix can teach: row and column means, what alike rows share, and what a row
-has of its own. The nine strengths are fitted by marginal likelihood, the rest is a linear system.
+has of its own. The nine strengths are given (``strengths.py``), the rest is a linear system.
 
 Nothing of size pairs x pairs is made: ``s`` is replaced by at most 160 features of each row
 (Nyström), so that one product with the covariance costs a few hundred operations a label.
@@ -19,48 +19,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, cg
 
+from nncift_core.network.strengths import Side, Strengths
 from nncift_core.types import FloatArray, IndexArray
 
 LANDMARKS = 512
 FEATURES = 160
-FITTED_LABELS = 1000
-"""Labels that the strengths are fitted to; the likelihood costs their number cubed."""
-STEPS = 40
 TOLERANCE = 1e-4
 MOST_ITERATIONS = 400
 
+ROWS = 4096
+"""Rows projected at a time: 17 MB of similarities to the landmarks."""
+
+LABELS = 16_384
+"""Labels gathered at a time: 42 MB of each side."""
+
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Side:
-    """The covariance of one side's rows.
-
-    Attributes:
-        constant: What all rows share.
-        similar: What alike rows share.
-        own: What a row has of its own.
-        sharpness: ``s(x, x') = exp(sharpness (x . x' - 1))``.
-    """
-
-    constant: float
-    similar: float
-    own: float
-    sharpness: float
-
-
-@dataclass(frozen=True)
-class Strengths:
-    """What the likelihood decides: both sides, and the variance of label noise."""
-
-    helpers: Side
-    helped: Side
-    noise: float
 
 
 @dataclass(frozen=True)
@@ -99,61 +76,6 @@ def _similarity(rows: FloatArray, others: FloatArray, sharpness: float) -> Array
     return result
 
 
-def fit_strengths(
-    helpers: FloatArray,
-    helped: FloatArray | None,
-    i: IndexArray,
-    j: IndexArray,
-    values: Array,
-    seed: int,
-) -> Strengths:
-    """The strengths of highest marginal likelihood on a sample of the labels.
-
-    Args:
-        helpers: ``(n, k)`` whitened rows.
-        helped: ``(m, k)`` whitened rows, None for a pointwise function.
-        i: ``(labels,)`` positions of the helpers.
-        j: ``(labels,)`` positions of the helped rows.
-        values: ``(labels,)`` of mean 0 and variance 1.
-        seed: Of the sample.
-    """
-    rng = np.random.default_rng(seed)
-    some = np.sort(rng.permutation(len(i))[:FITTED_LABELS])
-    i, j = i[some], j[some]
-    target = torch.from_numpy(values[some])
-    alike = [torch.from_numpy((helpers[i] @ helpers[i].T).astype(np.float64))]
-    same = [torch.from_numpy((i[:, None] == i[None]).astype(np.float64))]
-    if helped is not None:
-        alike.append(torch.from_numpy((helped[j] @ helped[j].T).astype(np.float64)))
-        same.append(torch.from_numpy((j[:, None] == j[None]).astype(np.float64)))
-    # Logarithms: constant, similar, own, sharpness of each side, then the noise.
-    start = np.log([0.1, 1.0, 0.05, 3.0] * len(alike) + [0.1])
-    unknown = torch.tensor(start, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.Adam([unknown], lr=0.1)
-    eye = torch.eye(len(i), dtype=torch.float64)
-    for _ in range(STEPS if values.any() else 0):
-        optimizer.zero_grad()
-        covariance = torch.ones_like(eye)
-        for side, (product, equal) in enumerate(zip(alike, same, strict=True)):
-            constant, similar, own, sharpness = unknown[4 * side : 4 * side + 4].exp()
-            covariance = covariance * (
-                constant + similar * torch.exp(sharpness * (product - 1)) + own * equal
-            )
-        factor = torch.linalg.cholesky(covariance + (unknown[-1].exp() + 1e-6) * eye)
-        solved = torch.cholesky_solve(target[:, None], factor)[:, 0]
-        loss = 0.5 * target @ solved + torch.log(torch.diagonal(factor)).sum()
-        # A weak pull towards the start: some strengths make no difference to some labels.
-        loss = loss + 0.5 * ((unknown - torch.from_numpy(start)) ** 2).sum() / 4
-        torch.autograd.backward(loss)
-        optimizer.step()
-        with torch.no_grad():
-            unknown.clamp_(min=np.log(1e-4), max=np.log(50.0))
-    found = unknown.detach().exp().tolist()
-    first = Side(*found[:4])
-    second = Side(*found[4:8]) if helped is not None else Side(1.0, 0.0, 0.0, 1.0)
-    return Strengths(first, second, found[-1])
-
-
 @dataclass(frozen=True)
 class Posterior:
     """The mean of the process given its labels, as a product of two projections.
@@ -174,23 +96,31 @@ class Posterior:
     helper_own: Array
     helped_own: Array
 
-    def project_helpers(self, rows: FloatArray, *, known: bool) -> Array:
+    def project_helpers(self, rows: FloatArray, *, known: bool) -> FloatArray:
         """``(n, (r_y + 1) + (r_x + 1))``; the first rows are those it was fitted on if known."""
-        features = expand(self.helper_features, rows, self.strengths.helpers)
-        left = features @ self.core
-        if known:
-            count = min(len(rows), len(self.helper_own))
-            left[:count] += self.helper_own[:count]
-        return np.concatenate([left, features], axis=1)
+        left, right = self.core.shape
+        result = np.empty((len(rows), right + left), dtype=np.float32)
+        for start in range(0, len(rows), ROWS):
+            part = slice(start, start + ROWS)
+            features = expand(self.helper_features, rows[part], self.strengths.helpers)
+            taught = features @ self.core
+            if known:
+                own = self.helper_own[part]
+                taught[: len(own)] += own[: len(taught)]
+            result[part, :right], result[part, right:] = taught, features
+        return result
 
-    def project_helped(self, rows: FloatArray, *, known: bool) -> Array:
+    def project_helped(self, rows: FloatArray, *, known: bool) -> FloatArray:
         """``(m, (r_y + 1) + (r_x + 1))``, likewise."""
-        features = expand(self.helped_features, rows, self.strengths.helped)
-        own = np.zeros((len(rows), self.core.shape[0]))
+        left, right = self.core.shape
+        result = np.zeros((len(rows), right + left), dtype=np.float32)
+        for start in range(0, len(rows), ROWS):
+            part = slice(start, start + ROWS)
+            result[part, :right] = expand(self.helped_features, rows[part], self.strengths.helped)
         if known:
             count = min(len(rows), len(self.helped_own))
-            own[:count] = self.helped_own[:count]
-        return np.concatenate([features, own], axis=1)
+            result[:count, right:] = self.helped_own[:count]
+        return result
 
 
 def expand(features: Features | None, rows: FloatArray, side: Side) -> Array:
@@ -224,42 +154,42 @@ def fit_posterior(
         seed: Of the landmarks.
     """
     x, y = strengths.helpers, strengths.helped
-    helper_features = Features.of(helpers[np.unique(i)], x.sharpness, seed)
-    helped_features = (
-        None if helped is None else Features.of(helped[np.unique(j)], y.sharpness, seed)
-    )
-    left = expand(helper_features, helpers, x)
-    right = (
-        np.ones((n_helped, 1)) * np.sqrt(y.constant)
-        if helped is None
-        else expand(helped_features, helped, y)
-    )
-    left_at, right_at = left[i], right[j]
-    shape = (len(helpers), n_helped)
+    # Rows without a label learn and teach nothing: they are left out until the end.
+    rows, i = np.unique(i, return_inverse=True)
+    columns, j = np.unique(j, return_inverse=True)
+    helper_features = Features.of(helpers[rows], x.sharpness, seed)
+    left = expand(helper_features, helpers[rows], x)
+    helped_features, right = None, np.full((len(columns), 1), np.sqrt(y.constant))
+    if helped is not None:
+        helped_features = Features.of(helped[columns], y.sharpness, seed)
+        right = expand(helped_features, helped[columns], y)
+    shape = (len(rows), len(columns))
 
-    def sums(weights: Array) -> tuple[Array, Array, Array, sparse.csr_matrix]:
-        """What each row collects of the labels' weights: core, by helper, by helped row."""
+    def sums(weights: Array) -> tuple[Array, Array, Array]:
+        """What the labels' weights come to: core, by helper, by helped row."""
         matrix = sparse.csr_matrix((weights, (i, j)), shape=shape)
         by_helper = matrix @ right
-        by_helped = matrix.T @ left
-        return left.T @ by_helper, by_helper, by_helped, matrix
+        return left.T @ by_helper, by_helper, matrix.T @ left
 
     def covariance(weights: Array) -> Array:
-        core, by_helper, by_helped, _ = sums(weights)
-        shared = left_at @ core + x.own * by_helper[i]
-        result: Array = np.einsum("nr,nr->n", shared, right_at)
-        result += y.own * np.einsum("nr,nr->n", by_helped[j], left_at)
+        core, by_helper, by_helped = sums(weights)
+        one = np.concatenate([left @ core + x.own * by_helper, left], axis=1)
+        other = np.concatenate([right, y.own * by_helped], axis=1)
         # A pair is labelled once, so its own weight is all that both own terms share.
-        result += (x.own * y.own + strengths.noise) * weights
+        result = (x.own * y.own + strengths.noise) * weights
+        for start in range(0, len(i), LABELS):
+            part = slice(start, start + LABELS)
+            result[part] += np.einsum("nr,nr->n", one[i[part]], other[j[part]])
         return result
 
-    diagonal = (np.einsum("nr,nr->n", left_at, left_at) + x.own) * (
-        np.einsum("nr,nr->n", right_at, right_at) + y.own
-    ) + strengths.noise
+    diagonal = (np.einsum("nr,nr->n", left, left) + x.own)[i]
+    diagonal *= (np.einsum("nr,nr->n", right, right) + y.own)[j]
+    diagonal += strengths.noise
     operator = LinearOperator((len(i), len(i)), matvec=covariance, dtype=np.float64)
     precondition = LinearOperator((len(i), len(i)), matvec=lambda v: v / diagonal)
     weights, _ = cg(operator, values, rtol=TOLERANCE, maxiter=MOST_ITERATIONS, M=precondition)
-    core, by_helper, by_helped, _ = sums(weights)
-    return Posterior(
-        helper_features, helped_features, strengths, core, x.own * by_helper, y.own * by_helped
-    )
+    core, by_helper, by_helped = sums(weights)
+    helper_own = np.zeros((len(helpers), right.shape[1]))
+    helped_own = np.zeros((n_helped, left.shape[1]))
+    helper_own[rows], helped_own[columns] = x.own * by_helper, y.own * by_helped
+    return Posterior(helper_features, helped_features, strengths, core, helper_own, helped_own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,17 @@ from numpy.typing import NDArray
 
 from nncift_core.network.estimators import Estimator, Task
 from nncift_core.network.predict import Projected
-from nncift_core.network.process import (
-    Features,
-    Posterior,
-    Side,
-    Strengths,
-    fit_posterior,
-    fit_strengths,
-)
+from nncift_core.network.process import Features, Posterior, fit_posterior
 from nncift_core.network.rivals import Cosine
+from nncift_core.network.strengths import Side, Strengths, fit_strengths
 from nncift_core.network.whitening import Whitening
 from nncift_core.types import FloatArray
 
 LEAST_DEVIATION = 1e-5
 """Deviation of the labels, on their scale, below which they count as constant."""
+
+SHARPER = 2.0
+"""Factor of the sharpness that is tried beside what the likelihood says."""
 
 LEAST_EXPLAINED = 0.05
 """Share of the labels' variance that the cosine must explain to be used; it makes pairs dearer."""
@@ -63,6 +61,9 @@ class Process(Estimator):
         self.mean, self.deviation, self.labels = mean, deviation, labels
         self.setting: Strengths = posterior.strengths
 
+    keeps_setting = True
+    remembers_rows = True
+
     @classmethod
     def agreed(cls, settings: Sequence[Any]) -> Any:
         """The first: strengths hardly differ between draws of the labels."""
@@ -71,8 +72,7 @@ class Process(Estimator):
     @classmethod
     def fit(cls, task: Task) -> Process:
         """Strengths by likelihood, then the linear system."""
-        both = [task.helpers] if task.pointwise else [task.helpers, task.helped]
-        whitening = Whitening.of(np.concatenate(both))
+        whitening = Whitening.of(task.sides)
         helpers = whitening.apply(task.helpers)
         helped = None if task.pointwise else whitening.apply(task.helped)
         i, j = task.pairs.helper, task.pairs.helped
@@ -87,20 +87,29 @@ class Process(Estimator):
         if deviation < LEAST_DEVIATION:
             # What the line leaves is rounding: there is nothing to explain.
             values[:] = 0
-        strengths = task.setting or fit_strengths(helpers, helped, i, j, values, task.seed)
-        posterior = fit_posterior(
-            helpers, helped, len(task.helped), i, j, values, strengths, task.seed
-        )
-        return cls(posterior, whitening, mean, deviation, len(values), line)
+
+        def solved(strengths: Strengths) -> Process:
+            posterior = fit_posterior(
+                helpers, helped, len(task.helped), i, j, values, strengths, task.seed
+            )
+            return cls(posterior, whitening, mean, deviation, len(values), line)
+
+        if task.setting is not None:
+            return solved(task.setting)
+        strengths = fit_strengths(helpers, helped, i, j, values, task.seed)
+        if not task.checks:
+            return solved(strengths)
+        # The likelihood of a sample of the labels leans towards smooth functions.
+        tried = [solved(strengths), solved(strengths.sharper(SHARPER))]
+        errors = [task.error(partial(one.predict, task.helpers, task.helped)) for one in tried]
+        return tried[int(errors[1] < errors[0])]
 
     def project(self, helpers: FloatArray, helped: FloatArray, *, known: bool) -> Projected:
         """What alike rows teach, and what known rows have of their own."""
         right = self.whitening.apply(helped) if helped.shape[1] else helped
         left = self.posterior.project_helpers(self.whitening.apply(helpers), known=known)
-        sides = [
-            (left * self.deviation).astype(np.float32),
-            self.posterior.project_helped(right, known=known).astype(np.float32),
-        ]
+        left *= np.float32(self.deviation)
+        sides = [left, self.posterior.project_helped(right, known=known)]
         bias = self.mean
         if self.line is not None:
             taken_off = self.line.project(helpers, helped, known=known)

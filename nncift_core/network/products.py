@@ -20,7 +20,7 @@ class ProductNetwork(PairNetwork):
     """``relu(A x + B y) . w + (C x) . (D y) + s x . y + bias``.
 
     A pair costs ``hidden + rank + d`` multiply-adds, ``hidden + rank`` where both sides have
-    rows of different length. 19,302 parameters at ``d = 64``. A pointwise function keeps the
+    rows of different length. 19,452 parameters at ``d = 64``. A pointwise function keeps the
     hidden units.
 
     Args:

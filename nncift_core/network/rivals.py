@@ -27,19 +27,13 @@ SHARPNESS = (2.0, 5.0, 10.0, 20.0, 40.0)
 PRIOR = 0.3
 """Weight of the mean label beside the labels nearby."""
 LANDMARKS = 512
+ROWS = 1024
+"""Rows compared with all labelled ones at a time."""
 NO_UNITS: FloatArray = np.empty(0, dtype=np.float32)
 
 
-def _projected(
-    left: Array, right: Array, bias: float = 0.0, mass: Array | None = None
-) -> Projected:
-    return Projected(
-        left.astype(np.float32),
-        right.astype(np.float32),
-        NO_UNITS,
-        bias,
-        mass=None if mass is None else mass.astype(np.float32),
-    )
+def _projected(left: Array, right: Array, bias: float) -> Projected:
+    return Projected(left.astype(np.float32), right.astype(np.float32), NO_UNITS, bias)
 
 
 class _Stored(Estimator):
@@ -95,6 +89,7 @@ class Additive(_Stored):
     """Row mean plus column mean, as far as either is known. A pair costs 2."""
 
     uses_states = False
+    remembers_rows = True
 
     @classmethod
     def fit(cls, task: Task) -> Additive:
@@ -142,7 +137,7 @@ class Ridge(_Stored):
     @classmethod
     def fit(cls, task: Task) -> Ridge:
         """Normal equations; the penalty by the checks."""
-        whitening = Whitening.of(_both(task), RIDGE_COMPONENTS)
+        whitening = Whitening.of(task.sides, RIDGE_COMPONENTS)
         left, right = _whitened(task, whitening)
         values = task.pairs.value.astype(np.float64)
         mean = values.mean()
@@ -195,10 +190,6 @@ def _with_one(rows: NDArray[Any]) -> Array:
     return np.concatenate([np.ones((len(rows), 1)), rows.astype(np.float64)], axis=1)
 
 
-def _both(task: Task) -> FloatArray:
-    return np.concatenate([task.helpers] if task.pointwise else [task.helpers, task.helped])
-
-
 def _whitened(task: Task, whitening: Whitening) -> tuple[FloatArray, FloatArray]:
     right = (
         np.empty((len(task.helped), 0), np.float32)
@@ -228,7 +219,7 @@ class _WeightedMeans(_Stored):
     @classmethod
     def fit(cls, task: Task) -> _WeightedMeans:
         """The setting by the checks."""
-        whitening = Whitening.of(_both(task))
+        whitening = Whitening.of(task.sides)
         left, right = _whitened(task, whitening)
         rows, i = np.unique(task.pairs.helper, return_inverse=True)
         columns, j = np.unique(task.pairs.helped, return_inverse=True)
@@ -239,8 +230,10 @@ class _WeightedMeans(_Stored):
         values = task.pairs.value.astype(np.float64)
         mean = values.mean()
         shape = (len(rows), len(anchors))
-        sums = sparse.csr_matrix((values - mean, (i, j)), shape=shape).toarray()
-        counts = sparse.csr_matrix((np.ones(len(i)), (i, j)), shape=shape).toarray()
+        sums, counts = (
+            sparse.csr_matrix((of, (i, j)), shape=shape).toarray().astype(np.float32)
+            for of in (values - mean, np.ones(len(i)))
+        )
 
         def made(setting: float) -> _WeightedMeans:
             return cls(
@@ -261,25 +254,30 @@ class _WeightedMeans(_Stored):
     def _settings(cls) -> tuple[float, ...]:
         raise NotImplementedError
 
-    def _near(self, rows: FloatArray, others: FloatArray) -> Array:
+    def _near(self, rows: FloatArray, others: FloatArray) -> FloatArray:
         raise NotImplementedError
+
+    def _collect(self, weights: FloatArray, table: FloatArray) -> FloatArray:
+        found: FloatArray = weights @ table
+        return found
 
     def project(self, helpers: FloatArray, helped: FloatArray, *, known: bool) -> Projected:
         """What a row collects of its neighbours' labels, and how much weight that has."""
         del known
         whitening = Whitening(self.state["centre"], self.state["directions"])
-        weights = self._near(whitening.apply(helpers), self.state["rows"])
-        right = np.ones((len(helped), len(self.state["columns"])))
+        anchors = len(self.state["columns"])
+        # Behind the anchors a place for the prior: no label, and some weight.
+        left = np.zeros((len(helpers), anchors + 1), dtype=np.float32)
+        mass = np.full((len(helpers), anchors + 1), PRIOR, dtype=np.float32)
+        for start in range(0, len(helpers), ROWS):
+            part = slice(start, start + ROWS)
+            weights = self._near(whitening.apply(helpers[part]), self.state["rows"])
+            left[part, :-1] = self._collect(weights, self.state["sums"])
+            mass[part, :-1] = self._collect(weights, self.state["counts"])
+        right = np.ones((len(helped), anchors + 1), dtype=np.float32)
         if helped.shape[1]:
-            right = self._near(whitening.apply(helped), self.state["columns"])
-        constant = np.full((len(helpers), 1), PRIOR)
-        one = np.ones((len(helped), 1))
-        return _projected(
-            np.concatenate([weights @ self.state["sums"], 0 * constant], axis=1),
-            np.concatenate([right, one], axis=1),
-            float(self.state["mean"]),
-            np.concatenate([weights @ self.state["counts"], constant], axis=1),
-        )
+            right[:, :-1] = self._near(whitening.apply(helped), self.state["columns"])
+        return Projected(left, right, NO_UNITS, float(self.state["mean"]), mass=mass)
 
     @property
     def parameters(self) -> int:
@@ -297,14 +295,19 @@ class Neighbours(_WeightedMeans):
     def _settings(cls) -> tuple[float, ...]:
         return tuple(float(count) for count in NEIGHBOURS)
 
-    def _near(self, rows: FloatArray, others: FloatArray) -> Array:
+    def _near(self, rows: FloatArray, others: FloatArray) -> FloatArray:
         """1 for the nearest, 0 for the rest."""
         count = min(int(self.state["setting"]), len(others))
         alike = rows @ others.T
         nearest = np.argpartition(-alike, count - 1, axis=1)[:, :count]
-        near = np.zeros(alike.shape)
+        near = np.zeros(alike.shape, dtype=np.float32)
         np.put_along_axis(near, nearest, 1.0, axis=1)
         return near
+
+    def _collect(self, weights: FloatArray, table: FloatArray) -> FloatArray:
+        """The same; nearly all weights are 0."""
+        found: FloatArray = sparse.csr_matrix(weights) @ table
+        return found
 
 
 class Landmark(_WeightedMeans):
@@ -317,6 +320,6 @@ class Landmark(_WeightedMeans):
     def _settings(cls) -> tuple[float, ...]:
         return SHARPNESS
 
-    def _near(self, rows: FloatArray, others: FloatArray) -> Array:
-        near: Array = np.exp(float(self.state["setting"]) * ((rows @ others.T).astype(float) - 1))
+    def _near(self, rows: FloatArray, others: FloatArray) -> FloatArray:
+        near: FloatArray = np.exp(np.float32(self.state["setting"]) * (rows @ others.T - 1))
         return near

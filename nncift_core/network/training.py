@@ -80,7 +80,7 @@ def train(
         pairs: What is learned from.
         seed: Of the order of pairs and of dropout.
         settings: Of the optimizer; ``epochs`` is also where an annealed step size reaches 0.
-        rounds: Stop after so many epochs.
+        rounds: Stop after so many epochs, or after all if there are fewer.
         error: Asked after each epoch; the weights of the lowest error are kept.
         tell: Told of each epoch, 0 before the first.
 
@@ -103,12 +103,14 @@ def train(
     target = torch.from_numpy(pairs.value.astype(np.float32))
     per_epoch = -(-len(target) // settings.batch_pairs)
     steps, step = settings.epochs * per_epoch, 0
-    best, best_epoch, best_weights = np.inf, settings.epochs, None
+    # More labels may have fewer epochs than those by which the rounds were counted.
+    rounds = min(rounds or settings.epochs, settings.epochs)
+    best, best_epoch, best_weights = np.inf, rounds, None
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network.eval()
         tell(0)
-        for epoch in range(1, (rounds or settings.epochs) + 1):
+        for epoch in range(1, rounds + 1):
             network.train()
             shuffled = torch.randperm(len(target), generator=order)
             for start in range(0, len(target), settings.batch_pairs):
@@ -128,8 +130,6 @@ def train(
                 best, best_epoch = found, epoch
                 best_weights = copy.deepcopy(network.state_dict())
             tell(epoch)
-    if error is None:
-        return rounds or settings.epochs
     if best_weights is not None:
         network.load_state_dict(best_weights)
     return best_epoch

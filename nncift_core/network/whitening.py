@@ -7,6 +7,7 @@ root of their variance, between raw and whitened. Knows nothing of what the colu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ COMPONENTS = 64
 POWER = 0.25
 MOST_ROWS = 20_000
 """Rows that the components are computed from; more tell nothing new."""
+CHUNK = 4096
+"""Rows mapped at a time."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,19 @@ class Whitening:
     weight: NDArray[np.float64]
 
     @classmethod
-    def of(cls, rows: FloatArray, components: int = COMPONENTS) -> Whitening:
-        """The map of ``(n, d)`` rows to at most ``components`` numbers."""
-        step = -(-len(rows) // MOST_ROWS)
-        some = rows[::step].astype(np.float64)
+    def of(cls, sides: Sequence[FloatArray], components: int = COMPONENTS) -> Whitening:
+        """The map of rows to at most ``components`` numbers.
+
+        Args:
+            sides: Arrays ``(n, d)`` of rows, taken as one.
+            components: At most so many, and no more than the rows have.
+        """
+        step = -(-sum(len(rows) for rows in sides) // MOST_ROWS)
+        picked, before = [], 0
+        for rows in sides:
+            picked.append(rows[-before % step :: step])
+            before += len(rows)
+        some = np.concatenate(picked).astype(np.float64)
         mean = some.mean(axis=0)
         centred = some - mean
         variance, directions = np.linalg.eigh(centred.T @ centred / max(1, len(some) - 1))
@@ -52,7 +64,10 @@ class Whitening:
 
     def apply(self, rows: FloatArray) -> FloatArray:
         """``(n, d)`` to ``(n, k)`` float32 of length 1; a row at the mean stays 0."""
-        found = (rows.astype(np.float64) - self.mean) @ self.weight
-        length = np.linalg.norm(found, axis=1, keepdims=True)
-        result: FloatArray = (found / np.maximum(length, 1e-12)).astype(np.float32)
+        result = np.empty((len(rows), self.weight.shape[1]), dtype=np.float32)
+        for start in range(0, len(rows), CHUNK):
+            part = slice(start, start + CHUNK)
+            found = (rows[part].astype(np.float64) - self.mean) @ self.weight
+            length = np.linalg.norm(found, axis=1, keepdims=True)
+            result[part] = found / np.maximum(length, 1e-12)
         return result

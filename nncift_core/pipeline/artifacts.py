@@ -11,7 +11,7 @@ from typing import Any
 
 from nncift_core.files import read_json, write_json
 
-STAGES = ("embed", "label", "read", "train", "predict", "select")
+STAGES = ("embed", "label", "train", "predict", "select")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from nncift_core.influence import METHODS
 from nncift_core.influence.base import PointwiseInfluence
 from nncift_core.influence.label import pairwise_values, row_values
-from nncift_core.influence.shards import FolderShards, MemoryShards, Shards, digest
-from nncift_core.pipeline.labelling import known_rate, make_method
+from nncift_core.influence.shards import Shards
+from nncift_core.pipeline.labelling import known_rate, make_method, open_shards
 from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
@@ -155,7 +154,7 @@ class Truth:
         while self._units(copies * rows, columns) > rate * self._seconds:
             if (rows, columns) == floor:
                 needed = self._units(copies * rows, columns) / rate
-                return f"it would take {needed:,.0f} s, more than {self._seconds:,.0f} s"
+                return f"it would take {needed:,.3g} s, more than {self._seconds:,.3g} s"
             rows, columns = max(floor[0], int(0.8 * rows)), max(floor[1], int(0.8 * columns))
         return rows, columns
 
@@ -183,13 +182,7 @@ class Truth:
         return found
 
     def _shards(self) -> Shards:
-        if not needs_model(self._spec.config):
-            return MemoryShards(self._progress)
-        method: Any = self._method
-        folder = (
-            self._workspace.labels_dir / f"{self._spec.config.method}-{digest(method.identity)}"
-        )
-        return FolderShards(folder, self._progress, before=lambda: method.open(self._progress))
+        return open_shards(self._workspace, self._spec, self._method, self._progress)
 
 
 def _row(number: int) -> Row:

@@ -188,8 +188,7 @@ def nearest_distances(
         result[start : start + len(part)] = 1 - best.astype(np.float64)
         progress.advance(len(part))
     # Rounding must not make equal rows farther or nearer than each other.
-    rounded: NDArray[np.float64] = np.round(np.maximum(result, 0.0), 6)
-    return rounded
+    return np.maximum(result, 0.0).round(6)
 
 
 def chance_of_as_many(beyond: int, added: int, pool: int, place: int) -> float:

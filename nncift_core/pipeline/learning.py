@@ -14,15 +14,25 @@ import numpy as np
 
 from nncift_core.files import plain, save_array, write_json
 from nncift_core.influence import METHODS
+from nncift_core.influence.draws import Clusters
 from nncift_core.influence.label import Labels, together
+from nncift_core.influence.second_round import second_round_plan
 from nncift_core.network.conformal import calibrate_run
+from nncift_core.network.disagreement import Disagreement
 from nncift_core.network.fitting import Fitted, chosen_of, fit
 from nncift_core.network.quadrants import QuadrantMetrics, measure_baselines, measure_quadrants
 from nncift_core.network.scale import LabelScale
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.clusters import cluster_rows
 from nncift_core.pipeline.embedding import Vectors
-from nncift_core.pipeline.labelling import compute_labels, matrix_sides
+from nncift_core.pipeline.inputs import network_inputs
+from nncift_core.pipeline.labelling import (
+    compute_labels,
+    compute_second_round,
+    matrix_sides,
+    plan_run,
+)
+from nncift_core.pipeline.planning import pair_cost, second_round_pairs
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
@@ -47,7 +57,10 @@ def label_run(
     """
     if files.labels.is_file():
         return Labels.load(files.labels)
-    labels = compute_labels(workspace, spec, roles, progress, clusters=cluster_rows(vectors))
+    clusters = cluster_rows(vectors)
+    labels = compute_labels(workspace, spec, roles, progress, clusters=clusters)
+    if spec.config.second_round:
+        labels = _second_round(workspace, spec, roles, labels, vectors, clusters, progress)
     for matrix, (helpers, helped) in matrix_sides(roles).items():
         by_role = labels.by_role if matrix == "target" else labels.others.get(matrix, {})
         helper_ids = np.array([row.id for row in helpers])
@@ -59,6 +72,27 @@ def label_run(
             workspace.catalog.add_labels(run_id, _quadrant(matrix, role), with_ids)
     labels.save(files.labels)
     return labels
+
+
+def _second_round(
+    workspace: Workspace,
+    spec: RunSpec,
+    roles: Roles,
+    labels: Labels,
+    vectors: Vectors,
+    clusters: Clusters,
+    progress: Progress,
+) -> Labels:
+    """More labels, where an ensemble that is fitted to the first ones disagrees most."""
+    costs = pair_cost(spec.config, roles.pool, roles.target)
+    n_pairs = second_round_pairs(spec.config, len(roles.pool), len(roles.target), costs=costs)
+    inputs = network_inputs(workspace, spec, roles, vectors, progress)
+    seed, text = spec.config.seed, vectors.pool.shape[1]
+    doubt = Disagreement.of(labels.training, inputs.pool, inputs.target, text, seed)
+    block = second_round_plan(plan_run(spec, roles, clusters), doubt, n_pairs, seed)
+    if block is None:
+        return labels
+    return compute_second_round(workspace, spec, roles, labels, block, progress)
 
 
 def _quadrant(matrix: str, role: str) -> str:

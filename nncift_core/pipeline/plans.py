@@ -38,7 +38,7 @@ from nncift_core.progress import Progress
 from nncift_core.store import Workspace
 from nncift_core.studies.curve_points import SHARED, SIZES, Shape, measure_curve
 from nncift_core.studies.learning_curve import LearningCurve, fit_curve
-from nncift_core.studies.plan_costs import PILOT_SECONDS, rates_of
+from nncift_core.studies.plan_costs import LEAST_MEASURED, PILOT_SECONDS, rates_of
 from nncift_core.studies.planner import UNNEEDED, Goal, Plan, propose
 
 PILOT_SHARE = 0.2
@@ -136,7 +136,9 @@ def make_plan(
         found = pilot_labels(workspace, spec, roles, clusters, clock, pilot_seconds, fraction)
         stored["pilot"] = {"seconds": asked, "fraction": found.fraction}
     inputs = network_inputs(workspace, spec, roles, vectors, progress)
-    rates = rates_of(clock.chunks, known_rate(workspace, spec.config))
+    # What was labelled too fast for a rate to be kept took less than this: a slow guess.
+    rate = known_rate(workspace, spec.config) or len(found.pairs) / LEAST_MEASURED
+    rates = rates_of(clock.chunks, rate)
     curve, estimator = _curve(spec, roles, inputs, vectors.pool.shape[1], found, progress, stored)
     if curve_file is not None:
         write_json(curve_file, stored)

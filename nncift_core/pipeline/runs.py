@@ -200,9 +200,7 @@ def work(job_dir: Path, echo: Progress | None = None) -> Any:
     if job.get("kind") in _OTHER_KINDS:
         module, name = _OTHER_KINDS[str(job["kind"])].split(":")
         with jobs.running(job_dir, echo=echo) as progress:
-            return getattr(importlib.import_module(module), name)(
-                workspace, job_dir, job, progress
-            )
+            return getattr(importlib.import_module(module), name)(workspace, job_dir, job, progress)
     raise WorkspaceError(f"{job_dir} holds a job of unknown kind {job.get('kind')!r}.")
 
 

@@ -17,6 +17,7 @@ from nncift_core.config import Budget
 from nncift_core.datasets import find_self_pairs
 from nncift_core.files import load_array, read_json, save_array, write_json
 from nncift_core.influence import METHODS
+from nncift_core.influence.label_blocks import ROLES
 from nncift_core.network.predict import Predictor
 from nncift_core.network.reducers import Histogram, MemmapWriter, Reducer, RowMean, stream
 from nncift_core.network.summaries import BestGroupMean, ColumnMean, Range
@@ -78,7 +79,8 @@ def execute(workspace: Workspace, run_id: str, progress: Progress) -> RunOutcome
         with files.timed("label"):
             labels = label_run(workspace, run_id, spec, roles, vectors, files, progress)
         if not files.quadrants.is_file():
-            with files.timed("read"):
+            # States are embeddings of another kind, and are counted with them.
+            with files.timed("embed"):
                 inputs = network_inputs(workspace, spec, roles, vectors, progress)
             with files.timed("train"):
                 text = vectors.pool.shape[1]
@@ -241,7 +243,9 @@ def _summary(
         "labelled_pairs": _values(spec, roles)[0] if labels is None else labels.training_count,
         "evaluation_pairs": 0 if labels is None else labels.evaluation_pairs,
         "seconds": files.seconds(),
-        "quadrants": {role: quadrants.get(role) for role in ("q1", "q2", "q3", "q4")},
+        "quadrants": {
+            role: quadrants.get(role) for role in ROLES if role != "q1u" or quadrants.get(role)
+        },
         "selected": selection.row_count,
         "saturated_at": selection.meta["saturated_at"],
         "output": None,

@@ -43,6 +43,7 @@ class StudyLabels:
         quiet = Quiet(progress, stages=False)
         self._shards = labelling.open_shards(workspace, spec, self._method, quiet)
         self._found: dict[int, dict[str, list[Pairs]]] = {}
+        self._planned: list[RowBlock] = []
 
     def __enter__(self) -> StudyLabels:
         return self
@@ -76,8 +77,17 @@ class StudyLabels:
             )
             for block in blocks
         ]
-        self._progress.stage("label", _units(method, planned), method.unit)
+        self._progress.stage("label", self._units(method, planned), method.unit)
         return [label_block(method, block, sides, self._shards) for block in blocks]
+
+    def _units(self, method: PairwiseInfluence, blocks: Sequence[RowBlock]) -> int:
+        """What labelling some blocks one after the other will count."""
+        if method.unit != "gradients":
+            return sum(method.planned_units([block]) for block in blocks)
+        # Gradients of a row are computed once, whatever blocks and fractions it is in.
+        before = method.planned_units(self._planned) if self._planned else 0
+        self._planned += blocks
+        return method.planned_units(self._planned) - before
 
     def _rows(self, method: PointwiseInfluence, block: LabelBlock) -> Pairs:
         values = row_values(method, [self._roles.pool[i] for i in block.helpers], self._shards)
@@ -115,11 +125,3 @@ class Quiet:
     def warn(self, message: str) -> None:
         """Passed on."""
         self._progress.warn(message)
-
-
-def _units(method: PairwiseInfluence, blocks: Sequence[RowBlock]) -> int:
-    """What labelling some blocks one after the other will count."""
-    if method.unit == "gradients":
-        # Gradients of a row are computed once, whatever blocks it is in.
-        return method.planned_units(blocks)
-    return sum(method.planned_units([block]) for block in blocks)

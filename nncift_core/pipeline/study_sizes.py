@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from nncift_core.config import RunConfig
 from nncift_core.errors import ConfigError
 from nncift_core.influence import METHODS
 from nncift_core.influence.designs import design_of
-from nncift_core.influence.label_plan import LabelPlan
+from nncift_core.influence.label_plan import (
+    LabelPlan,
+    check_training_pairs,
+)
+from nncift_core.influence.spread import spread_shape
 from nncift_core.pipeline.label_shards import known_rate
 from nncift_core.pipeline.planning import (
     PairCost,
@@ -43,7 +48,7 @@ class StudyCost:
 
     Attributes:
         unit: What labels are counted in.
-        label_units: Labels of all points, of all seeds; some may be there already.
+        label_units: Labels of all points, of all seeds, about; some may be there already.
         label_rate: Units a second, None where nothing measured it or labels cost no model.
         label_seconds: How long they take at that rate; 0 where they cost no model, None unknown.
         points: Trainings.
@@ -73,7 +78,9 @@ def study_cost(
     seeds = range(config.seed, config.seed + request.seeds)
     if request.kind == LABEL_SIZE:
         sizes, left_out = label_sizes(config, request.fractions, n_train, n_target)
-        nested = nested_plans(n_train, n_target, sizes, config.seed, plan_design(config))
+        # As many pairs, but for some that only measure, and drawn at once also for large data.
+        design = plan_design(config).replace("spread", "block")
+        nested = nested_plans(n_train, n_target, sizes, config.seed, cast(Design, design))
         largest = LabelPlan((nested.training(len(sizes) - 1), *nested.evaluation))
         units = request.seeds * planned_units(config, largest, n_train)
         names = [
@@ -136,16 +143,31 @@ def label_sizes(
     problem: ConfigError | None = None
     for fraction in fractions:
         try:
-            plan = label_plan(
-                replace(config, label_fraction=fraction), n_train, n_target, costs=costs
-            )
+            rows, targets = _shape(config, fraction, n_train, n_target, costs)
         except ConfigError as error:
             left_out.append(fraction)
             problem = error
             continue
-        block = plan.block("q1")
-        assert block is not None
-        sizes.append(Size(fraction, len(block.helpers), block.targets_of_each))
+        sizes.append(Size(fraction, rows, targets))
     if problem is not None and not sizes:
         raise problem
     return sizes, left_out
+
+
+def _shape(
+    config: RunConfig, fraction: float, n_train: int, n_target: int, costs: PairCost | None
+) -> tuple[int, int]:
+    """Rows and targets of each that a run with this fraction trains on.
+
+    Raises:
+        ConfigError: Too few for training.
+    """
+    if plan_design(config) == "spread":
+        # A plan would deal out targets to rows, which takes seconds for large data.
+        check_training_pairs(n_train, n_target, fraction)
+        usual = PairCost(1.0 if needs_model(config) else 0.0)
+        return spread_shape(n_train, n_target, fraction, costs or usual)
+    own = replace(config, label_fraction=fraction)
+    block = label_plan(own, n_train, n_target, costs=costs).block("q1")
+    assert block is not None
+    return len(block.helpers), block.targets_of_each

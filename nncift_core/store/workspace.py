@@ -177,13 +177,15 @@ class Workspace:
         return Freed(freed + max(0, before - self.catalog.used_bytes()), runs, datasets)
 
     def disk_use(self) -> dict[str, int]:
-        """Bytes by part: catalog, uploads, embeddings, labels, runs, pilots, exports."""
+        """Bytes by part: catalog, uploads, embeddings, labels, runs, pilots, studies, plans, exports."""
         parts = (
             self.uploads_dir,
             self.embeddings_dir,
             self.labels_dir,
             self.runs_dir,
             self.pilots_dir,
+            self.studies_dir,
+            self.plans_dir,
             self.exports_dir,
         )
         return {"catalog": size_of(self.catalog.path), **{p.name: size_of(p) for p in parts}}

@@ -159,7 +159,10 @@ def equal_scores(
             "depends on where a row stands."
         )
         return Check(*DUPLICATES, "failed", sentence, numbers)
-    sentence = f"Copies of {len(unseen[0])} rows score alike, to {max(known):.1g} of the range."
+    rows = len(unseen[0])
+    sentence = (
+        f"Copies of {rows} rows score alike (largest difference {max(known):.1g} of the range)."
+    )
     return Check(*DUPLICATES, "passed", sentence, numbers)
 
 

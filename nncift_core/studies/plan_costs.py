@@ -11,6 +11,9 @@ from dataclasses import dataclass
 SPREAD_UNKNOWN = 0.25
 """Half width of a rate's interval, as a share of it, where its spread was not measured."""
 
+LEAST_MEASURED = 0.5
+"""Seconds of labelling that tell a rate; what takes less is said to take this long."""
+
 PILOT_SECONDS = 60.0
 """About how long a plan labels where no labels exist yet."""
 
@@ -71,7 +74,7 @@ def rates_of(chunks: Sequence[tuple[float, float]], known: float | None) -> Rate
         known: A rate that was kept earlier, used where too little was labelled now.
     """
     units, seconds = (sum(part) for part in zip(*chunks, strict=True)) if chunks else (0.0, 0.0)
-    if len(chunks) >= 4 and seconds >= 0.5:
+    if len(chunks) >= 4 and seconds >= LEAST_MEASURED:
         single = sorted(part / spent for part, spent in chunks)
         # The slowest and fastest tenth may have met something that has nothing to do with labels.
         cut = len(single) // 10

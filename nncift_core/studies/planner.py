@@ -19,6 +19,9 @@ STEP = 0.005
 FRACTIONS = tuple(round(STEP * step, 3) for step in range(1, 101))
 """Label fractions that are proposed: what the app's slider offers, 0.5 % to 50 %."""
 
+WIDE = 0.5
+"""An interval of R² that is wider says little."""
+
 UNNEEDED = (
     "Labels of {title} cost no language model, so there is nothing to plan: use --exact, which "
     "computes every value and has no error."
@@ -163,8 +166,9 @@ def _for_accuracy(accuracy: float, desk: _Desk) -> Plan:
     if place + 1 >= len(FRACTIONS):
         best = desk.option(FRACTIONS[-1])
         sentence = (
-            f"R² {accuracy:g} is out of reach: with a label fraction of {best.fraction:g} "
-            f"{_r2_words(best)} is expected. Use --exact, another method or another encoder."
+            f"R² {accuracy:g} is out of reach of what is expected: a label fraction of "
+            f"{best.fraction:g} gives {_r2_words(best)}. Use --exact, another method or another "
+            "encoder."
         )
         return Plan(
             "unreachable", sentence, desk.warnings(best), None, desk.ladder(best), desk.exact()
@@ -277,6 +281,11 @@ class _Desk:
             found.append(
                 f"{option.training:,} labels are more than {FAR:g} times the "
                 f"{self.curve.largest:,} that the curve was measured with: take its R² as a guess."
+            )
+        if option.r2_ci is not None and option.r2_ci[1] - option.r2_ci[0] > WIDE:
+            found.append(
+                f"Few labels tell little: the interval of R² is {option.r2_ci[0]:.2f} to "
+                f"{option.r2_ci[1]:.2f}. A longer pilot (--pilot-seconds) narrows it."
             )
         return tuple(found)
 

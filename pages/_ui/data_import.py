@@ -118,9 +118,7 @@ def _missing(
     return ""
 
 
-def draw_mapping(
-    workspace: Workspace, side: str, files: Sequence[Upload]
-) -> dict[str, str] | None:
+def draw_mapping(workspace: Workspace, side: str, files: Sequence[Upload]) -> dict[str, str] | None:
     """Mapping in words, selectboxes to correct it, ten mapped rows.
 
     Returns:

@@ -73,20 +73,18 @@ def _draw_goal(context: Context, spec: RunSpec, *, live: bool) -> None:
             "I have", (_TIME, _R2), default=_TIME, key=GOAL, required=True, width=260
         )
         if goal == _R2:
-            wanted = st.number_input(
+            st.number_input(
                 "R² over unlabelled pairs", 0.05, 0.99, 0.6, 0.05, key=ACCURACY, width=200
             )
-            accuracy, seconds = float(wanted), None
         else:
-            minutes = st.number_input("Minutes", 1.0, 100_000.0, 30.0, 5.0, key=MINUTES, width=200)
-            accuracy, seconds = None, 60 * float(minutes)
+            st.number_input("Minutes", 1.0, 100_000.0, 30.0, 5.0, key=MINUTES, width=200)
         st.button(
             "Propose",
             key=PLAN,
             icon=":material/query_stats:",
             disabled=live,
             on_click=_start,
-            args=(context, spec, accuracy, seconds),
+            args=(context, spec),
         )
 
 
@@ -192,10 +190,16 @@ def _use(settings: Mapping[str, Any]) -> None:
         st.session_state[key] = value
 
 
-def _start(context: Context, spec: RunSpec, accuracy: float | None, seconds: float | None) -> None:
+def _start(context: Context, spec: RunSpec) -> None:
     from nncift_core.pipeline import create_plan
     from nncift_core.studies.planner import Goal
 
+    # As the fields are now: a value may have been typed just before the click.
+    fields = st.session_state
     with user_errors():
-        folder = create_plan(context.workspace, spec, Goal(accuracy, seconds))
+        if fields.get(GOAL) == _R2:
+            goal = Goal(accuracy=float(fields[ACCURACY]))
+        else:
+            goal = Goal(seconds=60 * float(fields[MINUTES]))
+        folder = create_plan(context.workspace, spec, goal)
         attempt(jobs.start, folder, PLAN)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from nncift_core import jobs
 from nncift_core.config import Budget, RunConfig, field_texts
 from nncift_core.errors import NNCIFTError
 from nncift_core.influence import METHODS
-from nncift_core.network import NETWORKS
 from nncift_core.pipeline import DataSource, RunSpec, estimate_cost
 from nncift_core.selection import OBJECTIVES
 from nncift_core.store import DatasetRecord
 from pages._ui import state
 from pages._ui.command import run_command
 from pages._ui.errors import error_box, user_errors
+from pages._ui.estimate_form import draw_estimate_fields
 from pages._ui.format import count, counted, plain
 from pages._ui.method_cards import draw_methods
 from pages._ui.model_form import draw_model_fields, refuse_folder
@@ -23,7 +25,7 @@ from pages._ui.run_cost import draw_cost, draw_pilot, label_words
 from pages._ui.shell import Context
 
 LABELS, BUDGET, OBJECTIVE = "labels", "budget", "objective"
-ENCODER, NETWORK, SEED, EXACT = "encoder", "network", "seed", "exact"
+ENCODER, SEED, EXACT = "encoder", "seed", "exact"
 
 _DEFAULTS = RunConfig()
 _HELP = field_texts(RunConfig)
@@ -67,7 +69,7 @@ def draw_form(context: Context) -> None:
     with right:
         objective = _draw_objective(method)
     models = draw_model_fields(method)
-    encoder, network, seed = _draw_more(exact)
+    encoder, estimates, seed = _draw_more(method, exact)
     try:
         kept.caption(_budget_words(budget, context.n_train))
         refuse_folder("encoder", encoder)
@@ -77,9 +79,9 @@ def draw_form(context: Context) -> None:
             budget=budget.strip(),
             objective=objective,
             encoder=encoder.strip() or _DEFAULTS.encoder,
-            network=network,
             seed=int(seed),
             exact=exact,
+            **estimates,
             **models.settings(),
         )
         spec = _spec(context, config)
@@ -139,8 +141,8 @@ def _draw_objective(method: str) -> str:
     return str(chosen)
 
 
-def _draw_more(exact: bool) -> tuple[str, str, int]:
-    """Encoder, network, seed."""
+def _draw_more(method: str, exact: bool) -> tuple[str, dict[str, Any], int]:
+    """Encoder, how pairs are estimated, seed."""
     with st.expander("More settings"), st.grid(min_column_width=220):
         encoder = st.text_input(
             "Encoder",
@@ -149,16 +151,7 @@ def _draw_more(exact: bool) -> tuple[str, str, int]:
             bind="query-params",
             help=_HELP["encoder"],
         )
-        network = st.selectbox(
-            "Network",
-            NETWORKS.names,
-            index=NETWORKS.names.index(_DEFAULTS.network),
-            format_func=_network_words,
-            key=NETWORK,
-            bind="query-params",
-            disabled=exact,
-            help=_HELP["network"],
-        )
+        estimates = draw_estimate_fields(method, exact=exact)
         seed = st.number_input(
             "Seed",
             min_value=0,
@@ -169,11 +162,7 @@ def _draw_more(exact: bool) -> tuple[str, str, int]:
             bind="query-params",
             help=_HELP["seed"],
         )
-    return encoder, str(network), seed
-
-
-def _network_words(name: str) -> str:
-    return f"{NETWORKS[name].title}: {NETWORKS[name].summary}"
+    return encoder, estimates, seed
 
 
 def _budget_words(budget: str, n_train: int) -> str:

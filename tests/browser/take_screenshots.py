@@ -24,7 +24,7 @@ from nncift_core.store import Workspace
 from tests.browser.conftest import CHROMIUM, CHROMIUM_OPTIONS, ROOT, start_server
 
 IMAGES = ROOT / "docs" / "images"
-PAGES = ("home", "data", "run", "trust", "influence", "select", "export")
+PAGES = ("home", "data", "run", "trust", "studies", "influence", "select", "export")
 WIDE, NARROW = 1440, 768
 
 

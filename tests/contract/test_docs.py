@@ -65,7 +65,7 @@ def test_every_command_has_a_section_and_every_section_a_command():
 def test_a_command_and_its_section_have_the_same_options(command):
     section = sections()[command]
     in_tables = options_in(section)
-    if command in ("pilot", "study"):
+    if command in ("pilot", "plan", "study"):
         # It takes the data and the settings of a run, which stand there once.
         in_tables |= options_in(sections()["run"].split("### Results")[0])
     assert in_tables == options_of(commands()[command])

@@ -74,7 +74,7 @@ def test_the_longer_run_on_all_pages(
     assert "rows added" in text
     app = open_page("data", query)
     assert {metric.label: metric.value for metric in app.metric}["Accepted rows"] == "140"
-    for page in ("trust", "influence", "select", "export", "home"):
+    for page in ("trust", "influence", "select", "export"):
         open_page(page, query)
     # The run that it extends says nothing of it.
     assert "What the added rows changed" not in every_text(

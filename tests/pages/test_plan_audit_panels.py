@@ -97,11 +97,16 @@ def test_the_goal_reaches_the_job(demo_workspace: Place, monkeypatch: Any) -> No
     monkeypatch.setattr(jobs, "start", started.append)
     page = open_page("run", query(demo_workspace))
     page.number_input(key="plan-minutes").set_value(45.0)
+    # Typed just before the click, without a rerun between.
     page.button(key="plan").click().run()
     assert not page.exception
     (folder,) = started
     job = jobs.read_job(folder)
     assert (job["kind"], job["seconds"], job["accuracy"]) == ("plan", 2700.0, None)
+    page.segmented_control(key="plan-goal").set_value("An accuracy").run()
+    page.number_input(key="plan-accuracy").set_value(0.7)
+    page.button(key="plan").click().run()
+    assert jobs.read_job(folder)["accuracy"] == 0.7
     # The share that the form shows is not part of it: the plan proposes one.
     assert RunSpec.read(folder / "config.json").config.method == "delift"
 

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nncift_core.cli import main
+from tests.fake_encoder import PLACES, FakeEncoder
+
+
+@pytest.fixture(scope="session", name="_finished")
+def make_finished_run(
+    tmp_path_factory: pytest.TempPathFactory, demo_lines: Any
+) -> tuple[Path, str]:
+    """A workspace with a finished run of 120 pool rows, and the run's id."""
+    folder = tmp_path_factory.mktemp("finished-run")
+    pool, target = folder / "pool.jsonl", folder / "target.jsonl"
+    for path, lines, count in ((pool, demo_lines[0], 120), (target, demo_lines[1], 60)):
+        path.write_text("\n".join(lines[:count]) + "\n", "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for place in PLACES:
+            patch.setattr(
+                importlib.import_module(place), "open_encoder", lambda name: FakeEncoder()
+            )
+        code = main(
+            ["run", "--train", str(pool), "--target", str(target), "--method", "delift-se",
+             "--label-fraction", "0.2", "--network", "paper", "--workspace", str(folder / "ws"),
+             "--output", str(folder / "subset.jsonl")]
+        )  # fmt: skip
+    assert code == 0
+    (run_dir,) = (folder / "ws" / "runs").iterdir()
+    return folder / "ws", run_dir.name
+
 
 @pytest.fixture
-def run_id(cli: Any, arguments: Any) -> str:
-    """A finished run with 120 pool rows."""
-    return str(cli(*arguments(network="paper"), "--json").summary["run_id"])
+def run_id(_finished: tuple[Path, str], tmp_path: Path) -> str:
+    """A finished run in a workspace of the test's own."""
+    root, finished = _finished
+    shutil.copytree(root, tmp_path / "workspace")
+    return finished
 
 
 @pytest.fixture
@@ -128,7 +159,7 @@ def test_what_is_refused_is_one_sentence(
     assert "does not exist" in extend(run_id, "--rows", tmp_path / "nothing.jsonl")
     assert "in the pool already" in extend(run_id, "--rows", more(0, 20, "known.jsonl"))
     assert "budget" in extend(run_id, "--rows", rows, "--budget", "1.5").lower()
-    assert "no column" in extend(run_id, "--rows", rows, "--map", "prompt=nowhere") or True
+    assert "'nowhere'" in extend(run_id, "--rows", rows, "--map", "prompt=nowhere")
     assert "--rows" in str(cli("extend", run_id, "--output", output).sentence)
     assert "--output" in str(cli("extend", run_id, "--rows", rows).sentence)
     over = cli("extend", run_id, "--rows", rows, "--output", rows).sentence

@@ -17,7 +17,7 @@ from nncift_core.influence.designs import DESIGNS, design_of
     [
         ("delift", "spread", "block"),
         ("delift-se", "spread", "block"),
-        ("less", "block", "block"),
+        ("less", "balanced", "block"),
         ("selectit", "rows", "rows"),
     ],
 )
@@ -26,11 +26,17 @@ def test_the_design_of_a_method(method: str, auto: str, block: str) -> None:
     assert design_of("block", METHODS[method]) == block
 
 
-def test_spread_is_refused_where_it_is_no_use() -> None:
+def test_a_design_is_refused_where_it_is_no_use() -> None:
     with pytest.raises(ConfigError, match="every pair of rows that have gradients is free"):
         design_of("spread", METHODS["less"])
     with pytest.raises(ConfigError, match="gives a value to single rows"):
         design_of("spread", METHODS["selectit"])
+    for method in ("delift", "delift-se"):
+        with pytest.raises(ConfigError, match="balanced sides save nothing"):
+            design_of("balanced", METHODS[method])
+    assert design_of("balanced", METHODS["less"]) == "balanced"
+    with pytest.raises(ConfigError, match="gives a value to single rows"):
+        design_of("balanced", METHODS["selectit"])
     with pytest.raises(ConfigError, match="Did you mean 'spread'"):
         design_of("spraed", METHODS["delift"])
 

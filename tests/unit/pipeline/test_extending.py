@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy as np
 import pytest
 
 from nncift_core import pipeline
+from nncift_core.config import LanguageModelConfig
 from nncift_core.datasets import sample_target
 from nncift_core.errors import ConfigError, DataError
 from nncift_core.files import read_json
 from nncift_core.influence.label import Labels
+from nncift_core.pipeline import labelling
 from nncift_core.pipeline.estimates import read_estimates
 from nncift_core.progress import SilentProgress
 from nncift_core.store import Workspace
+from tests.tiny_lm import make_tiny_model
 from tests.unit.pipeline.finished_runs import Finished, opened
 
 Extend = Callable[..., str]
@@ -195,6 +199,17 @@ def test_no_label_is_computed(finished: Finished, extend: Extend, name: str) -> 
         np.testing.assert_allclose(mine.block(0, 120)[:, :120], theirs.block(0, 120), atol=1e-6)
 
 
+def test_what_influence_means_does_not_change_with_the_pool(
+    finished: Finished, extend: Extend
+) -> None:
+    """LESS warms up on pool rows: a spot check of the longer pool must not warm up anew."""
+    workspace = finished.workspace
+    _, spec, roles = opened(workspace, extend(finished.ids["cosine"]))
+    spec = replace(spec, config=replace(spec.config, method="less", objective="topk"))
+    labelling.make_method(workspace, spec, roles)
+    assert list(finished.methods[-1].options["pool"]) == list(roles.pool[:120])
+
+
 def test_rows_of_an_existing_set_keep_their_place(
     finished: Finished, extend: Extend, new_run: Any, added_file: Any, demo_lines: Any
 ) -> None:
@@ -261,3 +276,26 @@ def test_a_killed_extension_goes_on(
 
 def _killed(*arguments: Any, **options: Any) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_real_model_reads_the_added_rows_and_labels_nothing(
+    workspace: Workspace, new_run: Any, tmp_path: Path, added_file: Any
+) -> None:
+    """Estimators that see hidden states need those of the added rows, and only of these."""
+    model = LanguageModelConfig(model=str(make_tiny_model(tmp_path / "tiny", positions=2048)))
+    run_id = new_run(workspace, method="selectit", network="ridge", lm=model)
+    pipeline.execute(workspace, run_id, SilentProgress())
+
+    def shards() -> dict[str, set[Path]]:
+        folders = [path for path in workspace.labels_dir.iterdir() if path.is_dir()]
+        return {folder.name: set(folder.glob("*.npy")) for folder in folders}
+
+    before = shards()
+    source = pipeline.import_files(workspace, [added_file()]).source
+    longer = pipeline.extend_run(workspace, run_id, source)
+    pipeline.execute(workspace, longer, SilentProgress())
+    np.testing.assert_allclose(raw(workspace, longer)[:120], raw(workspace, run_id), atol=1e-5)
+    after = shards()
+    assert {name for name in after if after[name] != before[name]} == {
+        name for name in before if name.startswith("states-")
+    }

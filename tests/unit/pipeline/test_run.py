@@ -18,8 +18,10 @@ from nncift_core.files import load_array, read_json
 from nncift_core.influence.base import PairwiseInfluence
 from nncift_core.influence.delift_se import CosineSource
 from nncift_core.influence.label import Labels
-from nncift_core.network import training
-from nncift_core.network.training import TrainedNetwork, TrainingSettings
+from nncift_core.network import learned
+from nncift_core.network.fitting import Fitted
+from nncift_core.network.learned import Learned
+from nncift_core.network.training import TrainingSettings
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import read_estimates
 from nncift_core.progress import SilentProgress
@@ -71,12 +73,12 @@ def naive_fl(matrix: np.ndarray, lo: float, hi: float, ids: list[str], budget: i
 
 
 def test_summary_artifacts_and_records(workspace: Any, new_run: Any, recording: Any) -> None:
-    run_id, progress = new_run(workspace), recording()
+    run_id, progress = new_run(workspace, network="paper"), recording()
     outcome = pipeline.execute(workspace, run_id, progress)
     summary = dict(outcome.summary)
     assert list(summary) == SUMMARY
     assert list(summary["seconds"]) == SECONDS
-    assert list(summary["quadrants"]) == ["q1", "q2", "q3", "q4"]
+    assert list(summary["quadrants"]) == ["q1", "q2", "q3", "q4", "q1u"]
     for metrics in summary["quadrants"].values():
         assert set(metrics) >= QUADRANT
     # As many pairs as 24 x 12; 8 reserved of each side; one target row is in the pool, or none.
@@ -97,6 +99,7 @@ def test_summary_artifacts_and_records(workspace: Any, new_run: Any, recording: 
     assert [name for name, _, _ in progress.stages] == SECONDS
     assert {name: total for name, total, _ in progress.stages} == progress.done
     assert [kind for kind, _ in progress.points] == ["baselines"] + ["epoch"] * 21
+    assert (progress.stages[2], progress.stages[3][1]) == (("train", 1, "fits"), 7200)
     assert list(workspace.catalog.quadrant_metrics(run_id)) == ["q1", "q2", "q3", "q4", "q1u"]
     for role, stored in workspace.catalog.quadrant_metrics(run_id).items():
         assert stored is not None
@@ -128,7 +131,7 @@ def test_labels_are_the_cosines_of_their_rows(workspace: Any, new_run: Any) -> N
 
 def test_predictions_file(workspace: Any, new_run: Any, tmp_path: Path) -> None:
     """(n_train, n_target) float32, input order, original units, labels not standing in."""
-    run_id = new_run(workspace)
+    run_id = new_run(workspace, network="paper")
     pipeline.execute(workspace, run_id, SilentProgress())
     path = tmp_path / "predictions.npy"
     pipeline.write_predictions(workspace, run_id, path, SilentProgress())
@@ -137,7 +140,9 @@ def test_predictions_file(workspace: Any, new_run: Any, tmp_path: Path) -> None:
     assert written.dtype == np.float32
     assert written.flags.c_contiguous
     files, _, roles = opened(workspace, run_id)
-    trained = TrainedNetwork.load(files.network)
+    model = Fitted.load(files.network).model
+    assert isinstance(model, Learned)
+    (network,) = model.members
     labels = Labels.load(files.labels).training
     lo, hi = float(labels.value.min()), float(labels.value.max())
     helpers = torch.from_numpy(vectors(roles.pool))
@@ -146,7 +151,7 @@ def test_predictions_file(workspace: Any, new_run: Any, tmp_path: Path) -> None:
     with torch.no_grad():
         for i in range(120):
             for j in range(60):
-                slow[i, j] = float(trained.network(helpers[i : i + 1], helped[j : j + 1])[0])
+                slow[i, j] = float(network(helpers[i : i + 1], helped[j : j + 1])[0])
     np.testing.assert_allclose(written, lo + (hi - lo) * slow, atol=1e-5)
     assert not np.allclose(written[labels.helper, labels.helped], labels.value, atol=1e-3)
 
@@ -170,14 +175,14 @@ def asymmetric(monkeypatch: pytest.MonkeyPatch) -> Asymmetric:
             f"nncift_core.pipeline.{place}.make_method", lambda workspace, spec, roles: method
         )
     longer = TrainingSettings(epochs=120, learning_rate=3e-3)
-    monkeypatch.setattr(training, "TrainingSettings", lambda: longer)
+    monkeypatch.setattr(learned, "PAPER", longer)
     return method
 
 
 def test_orientation_from_labels_to_selection(
     workspace: Any, new_run: Any, asymmetric: Asymmetric, tmp_path: Path
 ) -> None:
-    run_id = new_run(workspace, objective="topk", label_fraction=0.4)
+    run_id = new_run(workspace, objective="topk", label_fraction=0.4, network="paper")
     outcome = pipeline.execute(workspace, run_id, SilentProgress())
     files, spec, roles = opened(workspace, run_id)
     truth = asymmetric.matrix(roles.pool, roles.target)

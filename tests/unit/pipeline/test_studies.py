@@ -14,9 +14,12 @@ import pytest
 from nncift_core import jobs, pipeline
 from nncift_core.config import RunConfig
 from nncift_core.errors import Cancelled, ConfigError
+from nncift_core.files import write_json
 from nncift_core.influence.base import PairwiseInfluence
 from nncift_core.network import fitting
 from nncift_core.pipeline import StudyRequest
+from nncift_core.pipeline.planning import PairCost, label_plan
+from nncift_core.pipeline.study_sizes import label_sizes
 from nncift_core.progress import SilentProgress
 from nncift_core.store import Workspace
 from nncift_core.types import Pairs
@@ -270,6 +273,24 @@ def test_more_can_be_asked_of_a_study(workspace: Workspace, spec: Any, fits: Any
     assert len(fits) == 9
 
 
+@pytest.mark.parametrize("method", ["delift", "delift-se", "less", "selectit"])
+def test_sizes_are_those_of_the_plans_of_runs(method: str) -> None:
+    for n_train, n_target in ((150, 60), (400, 90)):
+        config = pipeline.resolve(RunConfig(method=method))
+        for costs in (None, PairCost(3.0)):
+            wanted = (0.02, 0.1, 0.2, 0.4)
+            sizes, left_out = label_sizes(config, wanted, n_train, n_target, costs)
+            assert sorted([size.fraction for size in sizes] + left_out) == list(wanted)
+            for fraction in left_out:
+                with pytest.raises(ConfigError, match="at least 16"):
+                    label_plan(replace(config, label_fraction=fraction), n_train, n_target)
+            for size in sizes:
+                own = replace(config, label_fraction=size.fraction)
+                block = label_plan(own, n_train, n_target, costs=costs).block("q1")
+                assert block is not None
+                assert (size.rows, size.targets) == (len(block.helpers), block.targets_of_each)
+
+
 def test_what_names_a_study(workspace: Workspace, spec: Any) -> None:
     def folder(asked: StudyRequest | None = None, **settings: Any) -> str:
         return pipeline.study_folder(workspace, spec(**settings), asked or request()).name
@@ -484,3 +505,64 @@ def test_studies_of_a_project(workspace: Workspace, spec: Any, fits: Any) -> Non
     for wrong in ("../runs", "label-size-0000"):
         with pytest.raises(ConfigError):
             pipeline.find_study(workspace, wrong)
+
+
+def test_the_time_left_goes_by_the_pace_of_each_network(workspace: Workspace, spec: Any) -> None:
+    folder = pipeline.create_study(workspace, spec(), request(networks=("paper", "auto")))
+    assert pipeline.read_study(folder).seconds_left is None
+    weights = {"u0.1-paper-s0": 1.0, "u0.1-auto-s0": 10.0, "u0.2-paper-s0": 4.0}
+    write_json(folder / "planned.json", weights | {"u0.2-auto-s0": 40.0, "u0.2-ridge-s0": 2.0})
+
+    def finish(name: str, seconds: float) -> None:
+        write_json(folder / "points" / f"{name}.json", {"name": name, "seconds": seconds})
+
+    finish("u0.1-paper-s0", 2.0)
+    # All at its pace, 2 s a unit, for want of others.
+    assert pipeline.read_study(folder).seconds_left == pytest.approx(2 * (10 + 4 + 40 + 2))
+    finish("u0.1-auto-s0", 50.0)
+    usual = (2 + 50) / 11
+    assert pipeline.read_study(folder).seconds_left == pytest.approx(2 * 4 + 5 * 40 + usual * 2)
+
+
+def test_gradients_are_counted_once_for_all_fractions(
+    workspace: Workspace,
+    spec: Any,
+    fits: Any,
+    recording: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A method that costs by the row: stages count each row of each side once, and a warm-up."""
+    from nncift_core.pipeline import labelling
+
+    class ByRow(Asked):
+        unit = "gradients"
+
+        def __init__(self) -> None:
+            self.known: set[tuple[str, str]] = set()
+
+        def planned_units(self, blocks: Any) -> int:
+            return 7 + len({one for block in blocks for one in self.rows_of(block)})
+
+        def rows_of(self, block: Any) -> list[tuple[str, str]]:
+            sides = {"helper": block[0], "helped": block[1]}
+            return [(side, row.id) for side, rows in sides.items() for row in rows]
+
+        def prepare(self, blocks: Any, shards: Any) -> None:
+            fresh = {one for block in blocks for one in self.rows_of(block)} - self.known
+            shards.progress.advance(len(fresh) + (0 if self.known else 7))
+            self.known |= fresh
+
+    monkeypatch.setattr(labelling, "make_method", lambda *arguments: ByRow())
+    progress, counted = recording(), []
+    stage = progress.stage
+
+    def stage_after(name: str, total: int, unit: str) -> None:
+        if progress.stages and progress.stages[-1][0] == "label":
+            counted.append((progress.stages[-1][1], progress.done["label"]))
+        stage(name, total, unit)
+
+    progress.stage = stage_after
+    spec = spec(method="less", inputs="text")
+    pipeline.work(pipeline.create_study(workspace, spec, request()), echo=progress)
+    assert len(counted) == 3
+    assert all(planned == done > 0 for planned, done in counted)

@@ -20,6 +20,8 @@ def test_opening_makes_the_folders_and_nothing_else(tmp_path):
         "labels",
         "pilots",
         "exports",
+        "studies",
+        "plans",
     }
     workspace.catalog.check()
     assert Workspace.open(str(workspace.path)).path == workspace.path

@@ -123,6 +123,15 @@ def test_a_long_way_from_the_labels_at_hand_is_marked() -> None:
     assert "guess" in far.warnings[0]
 
 
+def test_a_wide_interval_asks_for_a_longer_pilot() -> None:
+    found = plan(Goal(seconds=600), curve(noise=0.25))
+    assert found.proposal is not None and found.proposal.r2_ci is not None
+    low, high = found.proposal.r2_ci
+    assert high - low > 0.5
+    assert "A longer pilot" in found.warnings[-1]
+    assert not plan(Goal(seconds=60)).warnings
+
+
 def test_an_interval_that_begins_below_the_goal_is_said() -> None:
     found = plan(Goal(accuracy=0.7), curve(noise=0.06))
     assert found.proposal is not None
