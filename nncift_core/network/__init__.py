@@ -39,6 +39,7 @@ NETWORKS = Registry(
         "The limit of ever wider towers, solved instead of trained; also knows what each labelled "
         "row has of its own.",
         "Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006",
+        frozenset({"solved"}),
     ),
 )
 """Architectures: what learns how rows and labels belong together."""

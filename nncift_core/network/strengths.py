@@ -96,7 +96,7 @@ def fit_strengths(
     for _ in range(STEPS if values.any() else 0):
         try:
             _, slope = minus_log_likelihood(sides, target, unknown.exp())
-        except torch.linalg.LinAlgError:
+        except ArithmeticError:
             # A step into strengths whose covariance has no root in floating point.
             break
         found = unknown.clone()
@@ -149,13 +149,15 @@ def minus_log_likelihood(
     """What is minimised, up to a constant, and its gradient by the logarithms of the strengths.
 
     Raises:
-        torch.linalg.LinAlgError: The covariance is not positive definite.
+        ArithmeticError: The covariance is not positive definite.
     """
     noise = strengths[-1]
     made = [side.of(strengths[4 * n : 4 * n + 4]) for n, side in enumerate(sides)]
     covariance = made[0][0] * made[1][0] if len(made) > 1 else made[0][0].clone()
     covariance.diagonal().add_(noise + JITTER)
-    factor = torch.linalg.cholesky(covariance)
+    factor, fault = torch.linalg.cholesky_ex(covariance)
+    if fault:
+        raise ArithmeticError("the covariance is not positive definite")
     solved = torch.cholesky_solve(target[:, None], factor)[:, 0]
     value = 0.5 * float(target @ solved) + float(torch.log(factor.diagonal()).sum())
     # Symmetric, and stored by columns: read by rows it lies in memory as the others do.

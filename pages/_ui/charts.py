@@ -72,7 +72,9 @@ def epoch_chart(
         horizontal_spacing=0.03,
         vertical_spacing=0.14,
     )
-    last_epoch = max([epochs, *(int(point["epoch"]) for point in points)])
+    reached = max([0, *(int(point["epoch"]) for point in points)])
+    # What is solved instead of trained has a before and an after.
+    last_epoch = reached if reached == 1 else max(epochs, reached)
     low, high = _log_range(points, baselines or {})
     floor_error = 10**low
     labels: list[dict[str, Any]] = []
@@ -109,7 +111,7 @@ def epoch_chart(
         if column == 2:
             named = {BASELINES[key]: (value, QUIET) for key, value in lines.items()}
             if drawn:
-                named["network"] = (drawn[-1][1], QUADRANT_COLORS[name])
+                named["estimates"] = (drawn[-1][1], QUADRANT_COLORS[name])
             labels += _labels_right(row, column, named, (low, high))
     figure.update_yaxes(type="log", range=[low, high], dtick=1, exponentformat="power")
     figure.update_yaxes(title_text="squared error (scaled)", col=1)

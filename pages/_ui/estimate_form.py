@@ -13,7 +13,7 @@ from nncift_core.influence.designs import AUTO as AUTO_DESIGN
 from nncift_core.influence.designs import DESIGNS, design_of
 from nncift_core.network import AUTO, ESTIMATORS, RIVALS, estimator
 
-NETWORK, DESIGN, INPUTS, SECOND_ROUND = "network", "design", "inputs", "second-round"
+NETWORK, PLACING, INPUTS, SECOND_ROUND = "network", "design", "inputs", "second-round"
 
 _DEFAULTS = RunConfig()
 _HELP = field_texts(RunConfig)
@@ -50,7 +50,7 @@ def draw_estimate_fields(method: str, *, exact: bool) -> dict[str, Any]:
             "Label design",
             designs,
             format_func=lambda name: _design_words(name, method),
-            key=DESIGN,
+            key=PLACING,
             bind="query-params",
             disabled=exact,
             help=_HELP["design"],

@@ -55,13 +55,20 @@ def rival_words(candidates: Candidates) -> str:
     )
 
 
+def _kind(name: str) -> str:
+    if name in RIVALS:
+        return "rival, no network"
+    solved = name in NETWORKS and "solved" in NETWORKS[name].needs
+    return "solved, no network" if solved else "network"
+
+
 def candidate_table(candidates: Candidates) -> dict[str, list[Any]]:
     """A line an estimator, the one that was used first, then by error."""
     ordered = _ordered(candidates)
     return {
         "Estimator": [title_of(c["name"]) for c in ordered],
         "Used": ["yes" if c.get("chosen") else "" for c in ordered],
-        "Kind": ["rival, no network" if c["name"] in RIVALS.names else "network" for c in ordered],
+        "Kind": [_kind(c["name"]) for c in ordered],
         "Error on held-out labels": [number(c.get("validation_mse")) for c in ordered],
         "R²": [number(c.get("validation_r2")) for c in ordered],
         "Seconds": [number(c.get("seconds")) for c in ordered],

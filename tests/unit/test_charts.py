@@ -71,7 +71,7 @@ def test_epoch_chart_puts_baselines_of_the_same_quadrant_beside_it() -> None:
     ]
     labels = [note.text for note in figure.layout.annotations]
     assert "mean label 0.07" in labels
-    assert "network 0.1" in labels
+    assert "estimates 0.1" in labels
 
 
 def test_epoch_chart_lives_with_nothing_nulls_and_exact_baselines() -> None:

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from nncift_core.network.bootstrap import intervals
+from nncift_core.network.fitting import Fitted, fit
+from nncift_core.network.learned import Learned
 from nncift_core.network.paper import PaperNetwork
 from nncift_core.network.predict import Predictor
 from nncift_core.network.quadrants import measure_quadrants
 from nncift_core.network.reducers import stream
 from nncift_core.network.summaries import BestGroupMean
-from nncift_core.network.training import TrainedNetwork, predict_pairs, train
+from nncift_core.network.training import predict_pairs
 from nncift_core.pipeline.estimates import ArraySource
 from nncift_core.progress import SilentProgress
 from nncift_core.types import Pairs
@@ -44,17 +46,22 @@ def test_it_is_a_network_of_one_embedding() -> None:
     torch.testing.assert_close(network(rows, torch.empty(5, 0)), expected)
 
 
+def network_of(trained: Fitted) -> Any:
+    assert isinstance(trained.model, Learned)
+    return trained.model.network
+
+
 def test_it_learns_predicts_all_rows_and_is_read_back(scored: Any, tmp_path: Any) -> None:
     vectors, by_role = scored
-    trained = train("paper", vectors, NO_SECOND_ROW, by_role, 0, SilentProgress())
+    trained = fit("paper", vectors, NO_SECOND_ROW, by_role, 0, SilentProgress())
     assert trained.history[-1]["q1"] < trained.history[0]["q1"]
     trained.save(tmp_path / "network.safetensors")
-    again = TrainedNetwork.load(tmp_path / "network.safetensors")
+    again = Fitted.load(tmp_path / "network.safetensors")
     predictor = Predictor(again.project(vectors, NO_SECOND_ROW))
     assert (predictor.n_train, predictor.n_target) == (120, 1)
     predicted = predictor.block(0, 120)
     with torch.no_grad():
-        plain = trained.network(torch.from_numpy(vectors), torch.empty(120, 0)).numpy()
+        plain = network_of(trained)(torch.from_numpy(vectors), torch.empty(120, 0)).numpy()
     np.testing.assert_allclose(
         predicted[:, 0], trained.scale.lo + trained.scale.width * plain, atol=1e-5
     )
@@ -62,10 +69,10 @@ def test_it_learns_predicts_all_rows_and_is_read_back(scored: Any, tmp_path: Any
 
 def test_quadrants_have_no_second_side(scored: Any) -> None:
     vectors, by_role = scored
-    trained = train("paper", vectors, NO_SECOND_ROW, by_role, 0, SilentProgress())
+    trained = fit("paper", vectors, NO_SECOND_ROW, by_role, 0, SilentProgress())
     rows, none = torch.from_numpy(vectors), torch.from_numpy(NO_SECOND_ROW)
     predicted = {
-        role: predict_pairs(trained.network, rows, none, some) for role, some in by_role.items()
+        role: predict_pairs(network_of(trained), rows, none, some) for role, some in by_role.items()
     }
     table = measure_quadrants(by_role, predicted, vectors, NO_SECOND_ROW, trained.scale, 0)
     assert table["q2"] is None and table["q3"] is None

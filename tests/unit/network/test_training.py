@@ -1,4 +1,4 @@
-"""Training: reproducible, on the scale of its own labels, the right way round, saved whole."""
+"""The published training: reproducible, on its labels' scale, the right way round, saved whole."""
 
 from __future__ import annotations
 
@@ -12,21 +12,27 @@ import pytest
 import torch
 
 from nncift_core.errors import Cancelled, NNCIFTError, WorkspaceError
+from nncift_core.network import learned
 from nncift_core.network import training as training_module
+from nncift_core.network.fitting import Fitted, fit
+from nncift_core.network.learned import Learned
 from nncift_core.network.paper import PaperNetwork
 from nncift_core.network.predict import Predictor
 from nncift_core.network.quadrants import measure_quadrants, r_squared
+from nncift_core.network.scale import LabelScale
 from nncift_core.network.training import (
-    LabelScale,
-    TrainedNetwork,
+    LONGER,
+    PAPER,
     TrainingSettings,
+    one_thread,
     predict_pairs,
+    settings_for,
     train,
 )
 from nncift_core.types import Pairs
 
 N_TRAIN, N_TARGET, D = 50, 30, 12
-LONGER = TrainingSettings(epochs=150, learning_rate=3e-3)
+PATIENT = TrainingSettings(epochs=150, learning_rate=3e-3)
 
 
 def block(rows: range, columns: range, truth: np.ndarray) -> Pairs:
@@ -60,16 +66,34 @@ def additive(sides: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     )
 
 
-def weights_of(trained: TrainedNetwork) -> dict[str, bytes]:
-    return {name: w.numpy().tobytes() for name, w in trained.network.state_dict().items()}
+def network_of(trained: Fitted) -> Any:
+    assert isinstance(trained.model, Learned)
+    return trained.model.network
+
+
+def weights_of(trained: Fitted) -> dict[str, bytes]:
+    return {name: w.numpy().tobytes() for name, w in network_of(trained).state_dict().items()}
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fitted]:
+    """Fit ``paper``, with other settings where they are given last."""
+
+    def run(
+        sides: Any, by_role: Any, seed: int, progress: Any, settings: TrainingSettings = PAPER
+    ) -> Fitted:
+        monkeypatch.setattr(learned, "PAPER", settings)
+        return fit("paper", *sides, by_role, seed, progress)
+
+    return run
 
 
 def test_same_seed_same_bytes(
-    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path
+    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path publish: Any
 ) -> None:
     def once(name: str, seed: int) -> tuple[dict[str, bytes], bytes, Any]:
         torch.manual_seed(np.random.default_rng().integers(1000))
-        trained = train("paper", *sides, four_blocks(additive), seed, recording())
+        trained = publish(sides, four_blocks(additive), seed, recording())
         trained.save(tmp_path / name)
         return weights_of(trained), (tmp_path / name).read_bytes(), trained.history
 
@@ -79,23 +103,23 @@ def test_same_seed_same_bytes(
 
 
 def test_training_leaves_the_global_generator_and_threads_alone(
-    sides: Any, additive: np.ndarray, recording: Any
+    sides: Any, additive: np.ndarray, recording: Any publish: Any
 ) -> None:
     torch.manual_seed(0)
     expected, threads = torch.rand(1), torch.get_num_threads()
     torch.manual_seed(0)
-    train("paper", *sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=1))
+    publish(sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=1))
     assert torch.equal(torch.rand(1), expected)
     assert torch.get_num_threads() == threads
 
 
 def test_history_is_the_error_on_the_label_scale(
-    sides: Any, additive: np.ndarray, recording: Any
+    sides: Any, additive: np.ndarray, recording: Any publish: Any
 ) -> None:
     progress, by_role = recording(), four_blocks(additive)
-    trained = train("paper", *sides, by_role, 5, progress)
-    assert progress.stages == [("train", 20, "epochs")]
-    assert progress.done == {"train": 20}
+    trained = publish(sides, by_role, 5, progress)
+    assert progress.stages == [("train", 1, "fits")]
+    assert progress.done == {"train": 1}
     assert [point["epoch"] for point in trained.history] == list(range(21))
     assert progress.points == [("epoch", dict(point)) for point in trained.history]
     assert trained.history[-1]["q1"] < 0.5 * trained.history[0]["q1"]
@@ -104,10 +128,10 @@ def test_history_is_the_error_on_the_label_scale(
     predicted = {}
     for role, pairs in by_role.items():
         with torch.no_grad():
-            forward = trained.network(helpers[pairs.helper], helped[pairs.helped]).numpy()
+            forward = network_of(trained)(helpers[pairs.helper], helped[pairs.helped]).numpy()
         truth = (pairs.value.astype(float) - float(lo)) / (float(hi) - float(lo))
         assert trained.history[-1][role] == pytest.approx(np.mean((forward - truth) ** 2), rel=1e-4)
-        predicted[role] = predict_pairs(trained.network, helpers, helped, pairs)
+        predicted[role] = predict_pairs(network_of(trained), helpers, helped, pairs)
         np.testing.assert_allclose(predicted[role], forward, atol=1e-6)
     table = measure_quadrants(by_role, predicted, *sides, trained.scale, 0)
     for role, metrics in table.items():
@@ -116,10 +140,10 @@ def test_history_is_the_error_on_the_label_scale(
 
 
 def test_only_training_labels_set_the_scale_and_the_weights(
-    sides: Any, additive: np.ndarray, recording: Any
+    sides: Any, additive: np.ndarray, recording: Any publish: Any
 ) -> None:
     by_role = four_blocks(additive)
-    trained = train("paper", *sides, by_role, 5, recording())
+    trained = publish(sides, by_role, 5, recording())
     assert trained.scale == LabelScale(
         float(by_role["q1"].value.min()), float(by_role["q1"].value.max())
     )
@@ -127,18 +151,18 @@ def test_only_training_labels_set_the_scale_and_the_weights(
         role: pairs if role == "q1" else Pairs(pairs.helper, pairs.helped, pairs.value * -1000)
         for role, pairs in by_role.items()
     }
-    again = train("paper", *sides, wild, 5, recording())
+    again = publish(sides, wild, 5, recording())
     assert again.scale == trained.scale
     assert weights_of(again) == weights_of(trained)
     assert again.history[-1]["q4"] > 1000 * trained.history[-1]["q4"]
 
 
 def test_affine_units_change_nothing_but_the_units(
-    sides: Any, additive: np.ndarray, recording: Any
+    sides: Any, additive: np.ndarray, recording: Any publish: Any
 ) -> None:
     # Powers of two, so that scaling is exact.
-    plain = train("paper", *sides, four_blocks(np.round(additive)), 5, recording())
-    other = train("paper", *sides, four_blocks(np.round(additive) * 0.25 + 64), 5, recording())
+    plain = publish(sides, four_blocks(np.round(additive)), 5, recording())
+    other = publish(sides, four_blocks(np.round(additive) * 0.25 + 64), 5, recording())
     assert weights_of(plain) == weights_of(other)
     before = Predictor(plain.project(*sides), compile="never").block(0, N_TRAIN)
     after = Predictor(other.project(*sides), compile="never").block(0, N_TRAIN)
@@ -146,10 +170,10 @@ def test_affine_units_change_nothing_but_the_units(
 
 
 def test_a_learnable_target_is_learnt_and_the_right_way_round(
-    sides: Any, additive: np.ndarray, recording: Any
+    sides: Any, additive: np.ndarray, recording: Any publish: Any
 ) -> None:
     by_role = four_blocks(additive)
-    trained = train("paper", *sides, by_role, 5, recording(), LONGER)
+    trained = publish(sides, by_role, 5, recording(), PATIENT)
     matrix = Predictor(trained.project(*sides), compile="never").block(0, N_TRAIN)
     assert matrix.shape == (N_TRAIN, N_TARGET)
     for role in ("q1", "q2", "q3", "q4"):
@@ -171,7 +195,7 @@ def test_a_learnable_target_is_learnt_and_the_right_way_round(
 
 
 def test_loss_is_a_plain_mean(
-    sides: Any, additive: np.ndarray, recording: Any, monkeypatch: pytest.MonkeyPatch
+    sides: Any, additive: np.ndarray, recording: Any, monkeypatch: pytest.MonkeyPatch publish: Any
 ) -> None:
     """One step of one epoch equals the gradient of the mean squared error by hand."""
     pairs = block(range(4), range(4), additive)
@@ -184,7 +208,7 @@ def test_loss_is_a_plain_mean(
         return step(self, *arguments)
 
     monkeypatch.setattr(torch.optim.Adam, "step", spy)
-    train("paper", *sides, {"q1": pairs}, 9, recording(), settings)
+    publish(sides, {"q1": pairs}, 9, recording(), settings)
     torch.manual_seed(9)
     network = PaperNetwork(D)
     helpers, helped = (torch.from_numpy(side) for side in sides)
@@ -203,7 +227,7 @@ def test_loss_is_a_plain_mean(
 
 
 def test_every_pair_is_visited_once_an_epoch(
-    sides: Any, additive: np.ndarray, recording: Any, monkeypatch: pytest.MonkeyPatch
+    sides: Any, additive: np.ndarray, recording: Any, monkeypatch: pytest.MonkeyPatch publish: Any
 ) -> None:
     batches: list[int] = []
     forward = PaperNetwork.forward
@@ -213,7 +237,7 @@ def test_every_pair_is_visited_once_an_epoch(
         return forward(self, first, second)
 
     monkeypatch.setattr(PaperNetwork, "forward", spy)
-    train("paper", *sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=2))
+    publish(sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=2))
     assert batches == [64] * 9 + [24] + [64] * 9 + [24]
 
 
@@ -222,24 +246,24 @@ def test_settings_are_those_of_the_paper() -> None:
     assert sum(p.numel() for p in PaperNetwork(1024).parameters()) == 205_001
 
 
-def test_cancel_between_epochs(sides: Any, additive: np.ndarray, recording: Any) -> None:
+def test_cancel_between_epochs(sides: Any, additive: np.ndarray, recording: Any, publish: Any) -> None:
     threads = torch.get_num_threads()
     with pytest.raises(Cancelled):
-        train("paper", *sides, four_blocks(additive), 5, recording("train", 3))
+        publish(sides, four_blocks(additive), 5, recording("train", 3))
     assert torch.get_num_threads() == threads
 
 
 def test_unknown_network(sides: Any, additive: np.ndarray, recording: Any) -> None:
     with pytest.raises(NNCIFTError, match="Did you mean 'paper'"):
-        train("papr", *sides, four_blocks(additive), 5, recording())
+        fit("papr", *sides, four_blocks(additive), 5, recording())
 
 
 def test_save_and_load_give_the_same_predictions(
-    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path
+    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path publish: Any
 ) -> None:
-    trained = train("paper", *sides, four_blocks(additive), 5, recording())
+    trained = publish(sides, four_blocks(additive), 5, recording())
     trained.save(tmp_path / "network.safetensors")
-    read = TrainedNetwork.load(tmp_path / "network.safetensors")
+    read = Fitted.load(tmp_path / "network.safetensors")
     assert (read.name, read.scale) == (trained.name, trained.scale)
     assert [dict(point) for point in read.history] == [dict(point) for point in trained.history]
     before = Predictor(trained.project(*sides), compile="never").block(0, N_TRAIN)
@@ -249,11 +273,10 @@ def test_save_and_load_give_the_same_predictions(
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "half", "no header", "other metadata"])
 def test_damaged_files_are_one_sentence(
-    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path, damage: str
+    sides: Any, additive: np.ndarray, recording: Any, tmp_path: Path, damage: str publish: Any
 ) -> None:
     path = tmp_path / "network.safetensors"
-    trained = train(
-        "paper", *sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=1)
+    trained = publish(sides, four_blocks(additive), 5, recording(), TrainingSettings(epochs=1)
     )
     trained.save(path)
     content = path.read_bytes()
@@ -269,15 +292,15 @@ def test_damaged_files_are_one_sentence(
         header = json.dumps({"__metadata__": {"a": "b"}}).encode()
         path.write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(WorkspaceError, match=r"network\.safetensors cannot be read"):
-        TrainedNetwork.load(path)
+        Fitted.load(path)
 
 
-def test_predicting_pairs_in_chunks(sides: Any, additive: np.ndarray, recording: Any) -> None:
-    trained = train("paper", *sides, four_blocks(additive), 5, recording())
+def test_predicting_pairs_in_chunks(sides: Any, additive: np.ndarray, recording: Any, publish: Any) -> None:
+    trained = publish(sides, four_blocks(additive), 5, recording())
     pairs = four_blocks(additive)["q4"]
     order = np.random.default_rng(0).permutation(len(pairs))
     shuffled = Pairs(pairs.helper[order], pairs.helped[order], pairs.value[order])
     tensors = tuple(torch.from_numpy(side) for side in sides)
-    whole = training_module.predict_pairs(trained.network, *tensors, pairs)
-    parts = training_module.predict_pairs(trained.network, *tensors, shuffled, chunk=7)
+    whole = training_module.predict_pairs(network_of(trained), *tensors, pairs)
+    parts = training_module.predict_pairs(network_of(trained), *tensors, shuffled, chunk=7)
     np.testing.assert_allclose(parts, whole[order], atol=1e-6)
