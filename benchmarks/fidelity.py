@@ -32,9 +32,12 @@ from scipy.stats import spearmanr
 
 from nncift_core.influence.designs import DESIGNS
 from nncift_core.influence.draws import Clusters
-from nncift_core.influence.label_blocks import LabelPlan, PairCost
+from nncift_core.influence.label import together
+from nncift_core.influence.label_blocks import LabelBlock, LabelPlan, PairCost
 from nncift_core.influence.label_plan import plan_rows
+from nncift_core.influence.second_round import second_round_plan
 from nncift_core.network import NETWORKS, RIVALS, fitting
+from nncift_core.network.disagreement import Disagreement
 from nncift_core.network.fitting import Fitted, fit
 from nncift_core.network.predict import Predictor
 from nncift_core.network.scale import LabelScale
@@ -53,7 +56,21 @@ EPOCHS = 4
 """Checkpoints of LESS; a gradient reads a row three times as much as a forward pass."""
 QUESTIONS = 5 * 28
 """Tokens of SelectIT's five questions behind a row, about."""
+SECOND_SHARE = 0.3
 TEXT_ONLY = ("paper", "cosine", "additive")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What entries share.
+
+    Attributes:
+        method: The influence function.
+        equal_labels: Whether entries get as many labels, whatever these and states cost.
+    """
+
+    method: str
+    equal_labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,8 @@ def entries(truth: truths.Truth, method: str) -> Iterator[Entry]:
         yield from (Entry(name, design, "text") for name in names)
     if truth.states is not None:
         yield from (Entry(name, better, "states") for name in names if name not in TEXT_ONLY)
+    if method == "delift":
+        yield Entry("process", "two rounds", "states")
 
 
 @cache
@@ -105,9 +124,9 @@ def plan(truth: truths.Truth, entry: Entry, fraction: float, seed: int) -> Label
     return made
 
 
-def cost(truth: truths.Truth, method: str, entry: Entry, pairs: Pairs) -> float:
+def cost(truth: truths.Truth, rules: Rules, entry: Entry, pairs: Pairs) -> float:
     """What the labels and states of an entry cost, in tokens read; labels where no model reads."""
-    if truth.tokens is None:
+    if truth.tokens is None or rules.equal_labels:
         return float(len(pairs))
     as_prefix, as_target = truth.tokens
     rows, columns = np.unique(pairs.helper), np.unique(pairs.helped)
@@ -116,25 +135,29 @@ def cost(truth: truths.Truth, method: str, entry: Entry, pairs: Pairs) -> float:
         read = STATES_COST * float(as_prefix.sum() + (0 if truth.pointwise else as_target.sum()))
     if truth.pointwise:
         return read + float(as_prefix[rows].sum() + QUESTIONS * len(rows))
-    if method == "less":
+    if rules.method == "less":
         gradients = float(as_prefix[rows].sum() + as_target[columns].sum())
         return read + 3 * EPOCHS * gradients
     return read + float(as_prefix[rows].sum() + as_target[pairs.helped].sum())
 
 
 def labels_at(
-    truth: truths.Truth, method: str, entry: Entry, fraction: float, seed: int
+    truth: truths.Truth, rules: Rules, entry: Entry, fraction: float, seed: int
 ) -> tuple[Pairs, float]:
     """The most labels that cost no more than the paper's block of this fraction."""
+    if entry.design == "two rounds":
+        return two_rounds(truth, rules, entry, fraction, seed)
     whole = "rows" if truth.pointwise else "block"
     paper = Entry("paper", whole, "text")
-    most = cost(truth, method, paper, training(truth, plan(truth, paper, fraction, seed)))
+    most = cost(truth, rules, paper, training(truth, plan(truth, paper, fraction, seed)))
     low, high = 0.02, fraction
+    if rules.equal_labels:
+        high = min(1.0, 1.6 * fraction)
     best = None
-    for step in range(9):
+    for step in range(12):
         middle = high if step == 0 else (low + high) / 2
         pairs = training(truth, plan(truth, entry, middle, seed))
-        spent = cost(truth, method, entry, pairs)
+        spent = cost(truth, rules, entry, pairs)
         if spent <= most * 1.001:
             best, low = (pairs, spent), middle
             if step == 0:
@@ -145,10 +168,39 @@ def labels_at(
     return best
 
 
+def two_rounds(
+    truth: truths.Truth, rules: Rules, entry: Entry, fraction: float, seed: int
+) -> tuple[Pairs, float]:
+    """Spread labels of which 30 % are placed where an ensemble disagrees, at the same cost."""
+    once = Entry(entry.network, "spread", entry.inputs)
+    whole, most = labels_at(truth, rules, once, fraction, seed)
+    share = (1 - SECOND_SHARE) * len(whole) / truth.values.size
+    first = share**0.5
+    made = plan(truth, once, first, seed)
+    pairs = training(truth, made)
+    assert truth.states is not None
+    doubt = Disagreement.of(pairs, truth.states[0], truth.states[1], truth.helpers.shape[1], seed)
+    left = len(whole) - len(pairs)
+    while left > 0:
+        block = second_round_plan(made, doubt, left, seed)
+        assert block is not None
+        both = together([pairs, of_block(truth, block)])
+        spent = cost(truth, rules, once, both)
+        if spent <= most * 1.005:
+            return both, spent
+        left = int(0.97 * left)
+    return pairs, cost(truth, rules, once, pairs)
+
+
 def training(truth: truths.Truth, made: LabelPlan) -> Pairs:
     """The pairs that are trained on, with their true values."""
     block = made.block("q1")
     assert block is not None
+    return of_block(truth, block)
+
+
+def of_block(truth: truths.Truth, block: LabelBlock) -> Pairs:
+    """The pairs of a block with their true values."""
     places = block.columns
     if places is None:
         places = np.tile(np.arange(len(block.helped)), (len(block.helpers), 1))
@@ -184,7 +236,7 @@ def measure(
     for share in (0.1, 0.3):
         sides = [matrices(side, scale, truth, objective) for side in (values, best)]
         ids = [row.id for row in truth.rows[0]]
-        closed = gap_closed(objective, *sides, int(share * len(ids)), ids, 0)
+        closed = gap_closed(objective, sides[0], sides[1], int(share * len(ids)), ids, 0)
         found[f"gap_{share}"] = closed["share"]
     return found
 
@@ -211,10 +263,10 @@ def r_squared(true: FloatArray, predicted: FloatArray) -> float:
 
 
 def run(
-    truth: truths.Truth, method: str, entry: Entry, fraction: float, seed: int
+    truth: truths.Truth, rules: Rules, entry: Entry, fraction: float, seed: int
 ) -> dict[str, Any]:
     """One entry with one seed."""
-    pairs, spent = labels_at(truth, method, entry, fraction, seed)
+    pairs, spent = labels_at(truth, rules, entry, fraction, seed)
     helpers, helped = truth.helpers, truth.helped
     if entry.inputs == "states":
         assert truth.states is not None
@@ -229,7 +281,7 @@ def run(
         "seconds": seconds,
         "parameters": fitted.parameters,
         "validation_mse": fitted.candidates[0].validation_mse,
-        **measure(truth, predicted, pairs, method),
+        **measure(truth, predicted, pairs, rules.method),
     }
 
 
@@ -344,6 +396,7 @@ def main() -> None:
     parser.add_argument("--real", nargs="+", metavar="FILE", help="pools, and last the target")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--share", type=float, default=0.05, help="of the pairs, in the block")
+    parser.add_argument("--equal", choices=["cost", "labels"], default="cost")
     parser.add_argument("--only", default="", help="estimators, separated by commas")
     parser.add_argument("--cache", type=Path, default=truths.CACHE)
     options = parser.parse_args()
@@ -365,6 +418,7 @@ def main() -> None:
     truth: truths.Truth = made[options.data](options.cache)
     method = options.data if options.data in ("delift", "less", "selectit") else "delift-se"
     fraction = options.share if truth.pointwise else options.share**0.5
+    rules = Rules(method, options.equal == "labels")
     only = set(options.only.split(",")) - {""}
     lines: dict[str, list[dict[str, Any]]] = {}
     for seed in range(options.seeds):
@@ -372,13 +426,13 @@ def main() -> None:
             if only and entry.network not in only:
                 continue
             name = f"{entry.network}/{entry.design}/{entry.inputs}"
-            lines.setdefault(name, []).append(run(truth, method, entry, fraction, seed))
+            lines.setdefault(name, []).append(run(truth, rules, entry, fraction, seed))
             last = lines[name][-1]
             print(seed, name, f"R² {last['r2']:.3f}, {last['seconds']:.0f} s", flush=True)
     picked(lines)
     result = {
         "command": f"python benchmarks/fidelity.py --data {options.data} --seeds {options.seeds} "
-        f"--share {options.share:g}",
+        f"--share {options.share:g} --equal {options.equal}",
         "rows": truth.values.shape,
         "cpu": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -389,7 +443,8 @@ def main() -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     share = f"-{100 * options.share:g}" if options.share != 0.05 else ""
-    path = RESULTS / f"fidelity-{options.data}{share}.json"
+    equal = "-equal-labels" if options.equal == "labels" else ""
+    path = RESULTS / f"fidelity-{options.data}{share}{equal}.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print("\n".join(table(lines)))
     print(json.dumps({name: result[name] for name in ("ceilings", "comparisons")}, indent=1))

@@ -77,6 +77,8 @@ class Projected:
             )
         if self.mass is not None and self.mass.shape != (len(self.helpers), self.factors):
             raise ValueError(f"mass {self.mass.shape} must be one number a row and factor")
+        if self.mass is not None and not np.isfinite(self.mass).all():
+            raise ValueError("mass holds a number that is not finite")
         # The compiled kernel reckons with finite numbers only.
         for name in ("helpers", "helped", "output_weight", "output_bias", "scale", "offset"):
             if not np.isfinite(getattr(self, name)).all():
@@ -226,8 +228,8 @@ class Predictor:
         else:
             scores = np.full((stop - start, len(helped)), self._constant, np.float32)
         if whole.factors:
-            helpers = np.ascontiguousarray(whole.helpers[start:stop, hidden:])
             mass = None if whole.mass is None else whole.mass[start:stop]
+            helpers = whole.helpers[start:stop, hidden:]
             _add_products(scores, helpers, helped[:, hidden:], mass, whole.scale)
         return scores
 
@@ -293,11 +295,16 @@ def _add_products(
     scale: float,
 ) -> None:
     """Add the products of factors, in original units, to ``(rows, columns)`` scores."""
-    total = torch.from_numpy(scores)
-    right = torch.from_numpy(np.ascontiguousarray(helped)).T
+    total, right = torch.from_numpy(scores), _tensor(helped).T
     if mass is None:
-        total.addmm_(torch.from_numpy(helpers), right, alpha=scale)
+        total.addmm_(_tensor(helpers), right, alpha=scale)
         return
-    means = torch.from_numpy(helpers) @ right
-    means /= torch.from_numpy(np.ascontiguousarray(mass)) @ right
+    means = _tensor(helpers) @ right
+    means /= _tensor(mass) @ right
     total.add_(means, alpha=scale)
+
+
+def _tensor(rows: FloatArray) -> torch.Tensor:
+    rows = np.ascontiguousarray(rows, np.float32)
+    # PyTorch wants memory it could write to; a map of a file is often read-only.
+    return torch.from_numpy(rows if rows.flags.writeable else rows.copy())

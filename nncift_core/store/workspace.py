@@ -177,7 +177,7 @@ class Workspace:
         return Freed(freed + max(0, before - self.catalog.used_bytes()), runs, datasets)
 
     def disk_use(self) -> dict[str, int]:
-        """Bytes by part: catalog, uploads, embeddings, labels, runs, pilots, studies, plans, exports."""
+        """Bytes by part: the catalog, and each folder of the workspace."""
         parts = (
             self.uploads_dir,
             self.embeddings_dir,

@@ -1,1 +1,1 @@
-"""Studies of estimates: how errors depend on labels and on the network, planning, audits. No store."""
+"""Studies of estimates: how errors depend on labels and on size; planning, audits. No store."""

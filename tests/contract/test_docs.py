@@ -17,7 +17,8 @@ from nncift_core.cli.settings import GROUPS, SETTINGS
 from nncift_core.errors import ConfigError
 from nncift_core.export.rows import SCHEMAS
 from nncift_core.influence import METHODS, MethodEntry
-from nncift_core.network import NETWORKS
+from nncift_core.influence.designs import DESIGNS
+from nncift_core.network import ESTIMATORS, NETWORKS, RIVALS
 from nncift_core.registry import Entry
 from nncift_core.selection import OBJECTIVES
 
@@ -80,18 +81,22 @@ def options_in(text):
 
 def test_no_document_names_an_option_that_does_not_exist():
     known = COMMON.union(*map(options_of, commands().values()))
-    known |= {
-        "--repeat",
-        "--pool",
-        "--server",
-        "--rows",
-        "--real",
-        "--cuda",
-    }  # of scripts in benchmarks/ and data/, of streamlit
+    known |= options_of_scripts() | {"--server"}  # of streamlit
     for page in PAGES:
         for line in without_code(page.read_text(encoding="utf-8")).splitlines():
             found = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", line))
             assert found <= known, f"{page.name}: {line}"
+
+
+def options_of_scripts():
+    """Options of the scripts in ``benchmarks/`` and ``data/``."""
+    scripts = [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("data/**/*.py")]
+    texts = (script.read_text(encoding="utf-8") for script in scripts)
+    return set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"', "".join(texts)))
+
+
+def test_options_of_scripts_are_found():
+    assert {"--repeat", "--real", "--share"} <= options_of_scripts()
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.option)
@@ -115,7 +120,9 @@ def test_a_setting_is_documented_with_its_default_and_its_choices(setting):
 
 
 def choices_of(setting):
-    """The values that the configuration accepts, where it names them."""
+    """The values that the configuration accepts, where it or a registry names them."""
+    if setting.option == "--network":
+        return ESTIMATORS
     try:
         GROUPS[setting.group](**{setting.field: "?"})
     except ConfigError as error:
@@ -127,18 +134,20 @@ def choices_of(setting):
 def test_choices_are_found():
     found = {setting.option for setting in SETTINGS if choices_of(setting)}
     assert {"--dtype", "--quantization", "--attention", "--template"} <= found
-    assert "--selectit-variant" in found
+    assert {"--selectit-variant", "--network", "--design", "--inputs"} <= found
 
 
 @pytest.mark.parametrize(
     ("registry", "pages"),
     [
         (METHODS, ["README.md", "docs/method.md", "docs/command-line.md", "docs/architecture.md"]),
-        (NETWORKS, ["README.md", "docs/command-line.md", "docs/architecture.md"]),
+        (DESIGNS, ["README.md", "docs/method.md", "docs/command-line.md", "docs/architecture.md"]),
+        (NETWORKS, ["README.md", "docs/method.md", "docs/command-line.md", "docs/architecture.md"]),
+        (RIVALS, ["README.md", "docs/method.md", "docs/command-line.md", "docs/architecture.md"]),
         (OBJECTIVES, ["README.md", "docs/method.md", "docs/command-line.md"]),
         (SCHEMAS, ["docs/command-line.md", "docs/architecture.md"]),
     ],
-    ids=["methods", "networks", "objectives", "schemas"],
+    ids=["methods", "designs", "networks", "rivals", "objectives", "schemas"],
 )
 def test_every_registered_name_is_documented(registry, pages):
     for page in pages:
@@ -148,12 +157,69 @@ def test_every_registered_name_is_documented(registry, pages):
 
 
 def test_what_the_readme_calls_available_is_registered():
-    """A row of the first table: title, name, what it measures, paper, status."""
+    """A row of the tables of methods and estimators: title, name, and last the status."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\|[^|]+\| `([\w-]+)` \|.*\| (available|not yet) \|$", text, re.MULTILINE)
-    known = {*METHODS.names, *NETWORKS.names}
+    known = {*METHODS.names, *NETWORKS.names, *RIVALS.names}
     assert {name for name, status in rows if status == "available"} == known
     assert not {name for name, status in rows if status == "not yet"} & known
+
+
+def test_the_sizes_of_networks_and_rivals_are_those_of_the_code():
+    """Parameters and multiply-adds a pair: two tables of ``docs/method.md``."""
+    from nncift_core.network.ensemble import EnsembleNetwork
+    from nncift_core.network.paper import PaperNetwork
+    from nncift_core.network.process import FEATURES
+    from nncift_core.network.products import ProductNetwork
+    from nncift_core.network.rivals import RIDGE_COMPONENTS
+    from nncift_core.network.towers import TowersNetwork
+    from nncift_core.network.whitening import COMPONENTS
+
+    text = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    part = text.split("#### Estimators")[1].split("####")[0]
+    rows = re.findall(r"^\|[^|]+\| `([\w-]+)` \|[^|]+\|([^|]+)\|([^|]+)\|$", part, re.MULTILINE)
+    sizes = {name: (parameters.strip(), cost.strip()) for name, parameters, cost in rows}
+    assert list(sizes) == [*NETWORKS.names, *RIVALS.names]
+    for name, kind in (
+        ("product", ProductNetwork),
+        ("towers", TowersNetwork),
+        ("ensemble", EnsembleNetwork),
+    ):
+        network = kind(COMPONENTS)
+        count = sum(weight.numel() for weight in network.parameters())
+        assert sizes[name] == (f"{count:,}", str(network.pair_cost))
+    paper = PaperNetwork(7)
+    assert sizes["paper"] == ("200 · d + 201", str(paper.pair_cost))
+    assert sum(weight.numel() for weight in paper.parameters()) == 200 * 7 + 201
+    assert sizes["process"][1].startswith(f"at most {2 * (FEATURES + 1)},")
+    width = RIDGE_COMPONENTS + 1
+    assert sizes["ridge"] == (f"{width**2 + 1:,}", str(width))
+
+
+@pytest.mark.parametrize("folder", ["pipeline", "influence", "network", "lm", "studies"])
+def test_every_module_is_in_the_tables_of_the_architecture(folder):
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (table,) = re.findall(rf"^\| module of `{folder}` \|.*?\n\n", text, re.DOTALL | re.MULTILINE)
+    named = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:-1]))
+    modules = {path.stem for path in (ROOT / "nncift_core" / folder).glob("*.py")} - {"__init__"}
+    assert sorted(named) == sorted(modules)
+
+
+def test_the_files_of_a_run_are_documented():
+    code = (ROOT / "nncift_core" / "pipeline" / "artifacts.py").read_text(encoding="utf-8")
+    files = set(re.findall(r'self\.folder / "([\w.]+)"', code))
+    assert {"labels.npy", "estimators.json", "uncertainty.json"} <= files
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = text.split("### A run's folder")[1].split("\n## ")[0]
+    assert not {name for name in files if f"`{name}`" not in section}
+
+
+def test_every_page_of_the_app_has_a_section():
+    code = (ROOT / "pages" / "_ui" / "navigation.py").read_text(encoding="utf-8")
+    titles = re.findall(r'PageEntry\("pages/\w+\.py", "(\w+)"', code)
+    assert len(titles) == len(list((ROOT / "pages").glob("[a-z]*.py")))
+    text = (ROOT / "docs" / "app.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\w+): ", text, re.MULTILINE) == titles
 
 
 def test_the_json_keys_are_documented():
@@ -163,7 +229,7 @@ def test_the_json_keys_are_documented():
     section = COMMAND_LINE.split("### JSON output")[1].split("###")[0]
     rows = dict(re.findall(r"^\| `(seconds|quadrants)` \|(.*)\|$", section, re.MULTILINE))
     assert set(re.findall(r"`(\w+)`", rows["seconds"])) == set(STAGES)
-    named = set(re.findall(r"`(\w+)`", rows["quadrants"])) - {"null", "q1", "q4"}
+    named = set(re.findall(r"`(\w+)`", rows["quadrants"])) - {"null", "q1", "q4", "q1u"}
     assert named == set(QUADRANT_KEYS)
 
 
@@ -241,7 +307,8 @@ UNWANTED = {
     "a host that nobody needs to visit": r"https?://(?!localhost\b|arxiv\.org/|"
     r"keepachangelog\.com\b|semver\.org\b)",
     "a long dash": "[\u2013\u2014]",
-    "a work note": r"\b(?:TODO|FIXME|XXX|SPEC|DESIGN)\b",
+    # DESIGN alone is what the command line calls the value of an option.
+    "a work note": r"\b(?:TODO|FIXME|XXX|SPEC|DESIGN(?=\.md|,? (?:section|§)))\b",
     "what is not about the software": r"\b(?:AI|agents?|issue \#?\d+)\b",
     "praise": r"(?i)\b(?:blazing\w*|seamless\w*|powerful|cutting-edge|state-of-the-art|"
     r"effortless\w*|game-chang\w*)\b",

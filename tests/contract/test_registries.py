@@ -209,9 +209,7 @@ def test_estimator(
 
 
 @pytest.mark.parametrize("name", [*NETWORKS.names, *RIVALS.names])
-def test_estimator_of_single_rows(
-    name: str, learnable: Callable[..., Any], one_draw: None
-) -> None:
+def test_estimator_of_single_rows(name: str, learnable: Callable[..., Any], one_draw: None) -> None:
     """``auto`` gives each of these single rows, but for those that are about pairs."""
     helpers, helped, pairs = learnable(pointwise=True)
     if name in ("cosine", "additive"):

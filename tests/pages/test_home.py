@@ -49,7 +49,7 @@ def test_status_line_names_the_running_stage(open_app, running_job, words) -> No
     app = open_app("home", running_job.query)
     status = app.caption[0].value
     assert "120 pool rows · 60 target rows · DELIFT \\(SE\\), u = 5 %" in status
-    assert "Train network 15 %" in status
+    assert "Fit estimators 15 %" in status
 
 
 def test_a_link_to_a_missing_project_is_answered(open_app, demo_workspace, labels) -> None:

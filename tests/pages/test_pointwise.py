@@ -173,7 +173,7 @@ def test_home_and_run_say_what_was_done(model_runs: Runs, name: str) -> None:
     text = every_text(run)
     assert f"Label {'rows' if pointwise else 'pairs'}" in text
     assert f"Predict {'rows' if pointwise else 'pairs'}" in text
-    assert ("Train network" in text) != exact
+    assert ("Fit estimators" in text) != exact
 
 
 def test_a_language_models_pairs_are_drawn_as_a_heatmap(model_runs: Runs) -> None:

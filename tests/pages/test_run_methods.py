@@ -18,6 +18,7 @@ from nncift_core.influence import METHODS
 from nncift_core.jobs import JobState
 from nncift_core.jobs.state import beat, write_state
 from nncift_core.pipeline import create_pilot
+from nncift_core.pipeline.inputs import uses_states
 from pages._ui.config_fields import field_choices, field_key, label_of
 from pages._ui.method_cards import needs_words
 from pages._ui.model_form import ModelFields
@@ -307,6 +308,21 @@ def test_stages_are_named_by_what_they_count() -> None:
     assert [label_unit(name) for name in METHODS.names] == ["pairs", "pairs", "gradients", "rows"]
     stages = stages_of({"method": "less"})
     assert list(stages) == ["embed", "label", "train", "predict", "select"]
+    for settings, reads in (
+        ({"method": "less", "inputs": "auto", "network": "auto"}, True),
+        ({"method": "less", "inputs": "auto", "network": "paper"}, False),
+        ({"method": "less", "inputs": "text", "network": "auto"}, False),
+        ({"method": "selectit", "inputs": "auto", "network": "auto"}, False),
+        ({"method": "selectit", "inputs": "states", "network": "paper"}, True),
+        ({"method": "delift-se", "inputs": "auto", "network": "auto"}, False),
+        ({"method": "less", "inputs": "auto", "network": "auto", "exact": True}, False),
+    ):
+        read = ["read"] if reads else []
+        assert [name for name in stages_of(settings) if name not in ("label", "train")] == [
+            *(["embed"] if not settings.get("exact") else []), *read, "predict", "select",
+        ]  # fmt: skip
+        if not settings.get("exact"):
+            assert uses_states(RunConfig(**settings)) is reads
     words = [stage_words(name, unit) for name, unit in stages.items()]
     assert words[1] == "Compute gradients"
     assert words[3] == "Predict pairs"

@@ -47,7 +47,7 @@ def test_json_is_one_object_with_exactly_the_stable_keys(
     assert len(done.out.splitlines()) == 1
     assert list(summary) == SUMMARY
     assert list(summary["seconds"]) == ["embed", "label", "train", "predict", "select"]
-    assert list(summary["quadrants"]) == ["q1", "q2", "q3", "q4"]
+    assert list(summary["quadrants"]) == ["q1", "q2", "q3", "q4", "q1u"]
     for metrics in summary["quadrants"].values():
         assert sorted(metrics) == sorted(QUADRANT)
     assert summary["quadrants"]["q4"]["mse_additive"] is None
@@ -87,7 +87,9 @@ def test_subset_is_raw_lines_of_the_pool_with_a_manifest(
     assert manifest["versions"]["nncift_core"] == __version__
     assert {"python", "torch", "duckdb"} <= set(manifest["versions"])
     assert manifest["metrics"]["labelled_pairs"] == 288
-    assert set(manifest["metrics"]["quadrants"]) == {"q1", "q2", "q3", "q4"}
+    assert set(manifest["metrics"]["quadrants"]) == {
+        "q1", "q2", "q3", "q4", "q1u",
+    }  # fmt: skip
     selection = manifest["selection"]
     assert (selection["objective"], selection["budget"], selection["selected"]) == ("fl", 36, 36)
     assert selection["saturated_at"] == summary["saturated_at"]
@@ -128,6 +130,31 @@ def test_replay_in_the_same_and_in_a_fresh_workspace(
         assert summary["run_id"] != first["run_id"]
         assert summary["quadrants"] == first["quadrants"]
         assert summary["saturated_at"] == first["saturated_at"]
+
+
+def test_an_older_run_is_replayed_as_it_was_made(
+    cli: Any, arguments: Any, tmp_path: Path, short_training: None
+) -> None:
+    """Its config.json names no design, no inputs and no second round: there was one of each."""
+    first = cli(*arguments(json=True, network="paper", design="block", inputs="text")).summary
+    place = tmp_path / "workspace" / "runs" / first["run_id"]
+    content = json.loads((place / "config.json").read_text())
+    for name in ("design", "inputs", "second_round"):
+        del content["config"][name]
+    config = tmp_path / "old.json"
+    config.write_text(json.dumps(content))
+    out = tmp_path / "again.jsonl"
+    again = cli("run", "--config", config, "--output", out, "--json").summary
+    assert out.read_bytes() == Path(first["output"]).read_bytes()
+    # All pairs of 24 rows with 12 targets: none of them is left to measure.
+    assert again["labelled_pairs"] == 24 * 12
+    assert list(again["quadrants"]) == ["q1", "q2", "q3", "q4"]
+    assert again["quadrants"] == first["quadrants"]
+    kept = tmp_path / "workspace" / "runs" / again["run_id"] / "config.json"
+    told = json.loads(kept.read_text())["config"]
+    assert (told["design"], told["inputs"], told["second_round"]) == ("block", "text", 0.0)
+    # Today's defaults label other pairs.
+    assert "q1u" in cli(*arguments(json=True, network="paper")).summary["quadrants"]
 
 
 def test_replay_after_the_pool_met_another_target(

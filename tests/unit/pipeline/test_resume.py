@@ -14,14 +14,14 @@ from nncift_core import pipeline
 from nncift_core.embeddings import cache
 from nncift_core.errors import Cancelled
 from nncift_core.influence import base as influence_base
-from nncift_core.network import training
+from nncift_core.network import fitting
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.progress import SilentProgress
 from nncift_core.store import Workspace
 
 ARTIFACTS = [
     "labels.npy", "network.safetensors", "projected_helpers.npy", "projected_helped.npy",
-    "row_mean.npy", "column_mean.npy", "overview.json", "quadrants.json",
+    "row_mean.npy", "column_mean.npy", "overview.json", "quadrants.json", "uncertainty.json",
 ]  # fmt: skip
 
 
@@ -49,9 +49,9 @@ def check_same(
     assert chosen(workspace, run_id) == untouched[0]
     assert {name: (folder / name).read_bytes() for name in ARTIFACTS} == untouched[1]
     assert workspace.catalog.run(run_id).status == "done"
-    assert len(workspace.catalog.labels(run_id)) == 4
+    assert len(workspace.catalog.labels(run_id)) == 5
     stored = {labels.role: len(labels.value) for labels in workspace.catalog.labels(run_id)}
-    assert stored == {"q1": 288, "q2": 96, "q3": 192, "q4": 64}
+    assert stored == {"q1": 288, "q2": 96, "q3": 192, "q4": 64, "q1u": 128}
 
 
 STOPS = [
@@ -108,7 +108,7 @@ def killed_at_write(monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[li
 
     with monkeypatch.context() as patch:
         patch.setattr(files_module, "replacing", dying)
-        patch.setattr(training, "replacing", dying)
+        patch.setattr(fitting, "replacing", dying)
         yield written
 
 
@@ -128,7 +128,9 @@ def test_killed_at_any_file(
         else:
             break
     # The embeddings are in the cache since the first time; seconds and result are written.
-    assert {name.rsplit("/", 1)[1] for name in files} >= {*ARTIFACTS, "seconds.json", "result.json"}
+    assert {name.rsplit("/", 1)[1] for name in files} >= {
+        *ARTIFACTS, "estimators.json", "seconds.json", "result.json",
+    }  # fmt: skip
 
 
 def test_a_finished_run_is_not_done_again(

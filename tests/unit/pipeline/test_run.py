@@ -142,7 +142,6 @@ def test_predictions_file(workspace: Any, new_run: Any, tmp_path: Path) -> None:
     files, _, roles = opened(workspace, run_id)
     model = Fitted.load(files.network).model
     assert isinstance(model, Learned)
-    (network,) = model.members
     labels = Labels.load(files.labels).training
     lo, hi = float(labels.value.min()), float(labels.value.max())
     helpers = torch.from_numpy(vectors(roles.pool))
@@ -151,7 +150,7 @@ def test_predictions_file(workspace: Any, new_run: Any, tmp_path: Path) -> None:
     with torch.no_grad():
         for i in range(120):
             for j in range(60):
-                slow[i, j] = float(network(helpers[i : i + 1], helped[j : j + 1])[0])
+                slow[i, j] = float(model.network(helpers[i : i + 1], helped[j : j + 1])[0])
     np.testing.assert_allclose(written, lo + (hi - lo) * slow, atol=1e-5)
     assert not np.allclose(written[labels.helper, labels.helped], labels.value, atol=1e-3)
 
@@ -216,7 +215,7 @@ def test_orientation_from_labels_to_selection(
 def test_labels_stand_in_for_predictions_in_the_selection(
     workspace: Any, new_run: Any, objective: str
 ) -> None:
-    run_id = new_run(workspace, objective=objective)
+    run_id = new_run(workspace, objective=objective, network="paper")
     outcome = pipeline.execute(workspace, run_id, SilentProgress())
     files, spec, roles = opened(workspace, run_id)
     estimates = read_estimates(workspace, spec, roles, files)
