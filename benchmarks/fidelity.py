@@ -397,7 +397,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--share", type=float, default=0.05, help="of the pairs, in the block")
     parser.add_argument("--equal", choices=["cost", "labels"], default="cost")
-    parser.add_argument("--only", default="", help="estimators, separated by commas")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="estimators, separated by commas; merged into the results that are there",
+    )
     parser.add_argument("--cache", type=Path, default=truths.CACHE)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -429,6 +433,14 @@ def main() -> None:
             lines.setdefault(name, []).append(run(truth, rules, entry, fraction, seed))
             last = lines[name][-1]
             print(seed, name, f"R² {last['r2']:.3f}, {last['seconds']:.0f} s", flush=True)
+    share = f"-{100 * options.share:g}" if options.share != 0.05 else ""
+    equal = "-equal-labels" if options.equal == "labels" else ""
+    path = RESULTS / f"fidelity-{options.data}{share}{equal}.json"
+    if only and path.is_file():
+        # Lines of an earlier call with as many seeds stay.
+        earlier = json.loads(path.read_text())["entries"]
+        same = {name: found for name, found in earlier.items() if len(found) == options.seeds}
+        lines = {name: found for name, found in same.items() if "auto/" not in name} | lines
     picked(lines)
     result = {
         "command": f"python benchmarks/fidelity.py --data {options.data} --seeds {options.seeds} "
@@ -442,9 +454,6 @@ def main() -> None:
         "entries": lines,
     }
     RESULTS.mkdir(exist_ok=True)
-    share = f"-{100 * options.share:g}" if options.share != 0.05 else ""
-    equal = "-equal-labels" if options.equal == "labels" else ""
-    path = RESULTS / f"fidelity-{options.data}{share}{equal}.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print("\n".join(table(lines)))
     print(json.dumps({name: result[name] for name in ("ceilings", "comparisons")}, indent=1))

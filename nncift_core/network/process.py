@@ -55,14 +55,14 @@ class Features:
     sharpness: float
 
     @classmethod
-    def of(cls, rows: FloatArray, sharpness: float, seed: int) -> Features:
-        """From a seeded sample of ``(n, k)`` rows."""
+    def of(cls, rows: FloatArray, sharpness: float, seed: int, most: int = FEATURES) -> Features:
+        """At most ``most`` features from a seeded sample of ``(n, k)`` rows."""
         rng = np.random.default_rng(seed)
         chosen = np.sort(rng.permutation(len(rows))[:LANDMARKS])
         landmarks = rows[chosen]
         values, vectors = np.linalg.eigh(_similarity(landmarks, landmarks, sharpness))
         values, vectors = values[::-1], vectors[:, ::-1]
-        kept = max(1, min(FEATURES, int(np.sum(values > 1e-6 * values[0]))))
+        kept = max(1, min(most, int(np.sum(values > 1e-6 * values[0]))))
         return cls(landmarks, vectors[:, :kept] / np.sqrt(values[:kept]), sharpness)
 
     def apply(self, rows: FloatArray) -> Array:
@@ -79,6 +79,9 @@ def _similarity(rows: FloatArray, others: FloatArray, sharpness: float) -> Array
 @dataclass(frozen=True)
 class Posterior:
     """The mean of the process given its labels, as a product of two projections.
+
+    What one labelled pair has of its own, beyond its row and column, is left out: it counts as
+    noise and says nothing of any other pair.
 
     Attributes:
         helper_features: Of rows that help.

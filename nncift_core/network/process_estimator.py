@@ -1,6 +1,6 @@
 """The Gaussian process of ``process.py`` as an estimator: inputs whitened, labels centred.
 
-Where the embeddings' cosine tells something of the labels, a line through it is taken off first and
+What the likeness of the two rows alone tells of a label (``likeness.py``) is taken off first, and
 the process learns what is left. Knows no units and no files.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncift_core.network.estimators import Estimator, Task
+from nncift_core.network.likeness import Likeness
 from nncift_core.network.predict import Projected
 from nncift_core.network.process import Features, Posterior, fit_posterior
-from nncift_core.network.rivals import Cosine
 from nncift_core.network.strengths import Side, Strengths, fit_strengths
 from nncift_core.network.whitening import Whitening
 from nncift_core.types import FloatArray
@@ -28,18 +28,16 @@ LEAST_DEVIATION = 1e-5
 SHARPER = 2.0
 """Factor of the sharpness that is tried beside what the likelihood says."""
 
-LEAST_EXPLAINED = 0.05
-"""Share of the labels' variance that the cosine must explain to be used; it makes pairs dearer."""
-
 
 class Process(Estimator):
     """A Gaussian process over pairs.
 
-    A pair costs at most 322 multiply-adds, as one matrix product, and the length of an embedding
-    more where the cosine is used. One weight a label, nine strengths and a line are fitted.
+    A pair costs at most 322 multiply-adds, as one matrix product, at most 160 more where the
+    similarity of its rows is used, and the length of an embedding more where their cosine is. One
+    weight a label, nine strengths and a line are fitted.
 
     Attributes:
-        line: The line through the cosine that is taken off first, None where it tells nothing.
+        likeness: What is taken off first, None where it tells nothing.
         posterior: Of labels of mean 0 and variance 1.
         whitening: Of the inputs.
         mean: Of the labels.
@@ -53,9 +51,9 @@ class Process(Estimator):
         mean: float,
         deviation: float,
         labels: int,
-        line: Cosine | None,
+        likeness: Likeness | None,
     ) -> None:
-        self.line = line
+        self.likeness = likeness
         self.posterior = posterior
         self.whitening = whitening
         self.mean, self.deviation, self.labels = mean, deviation, labels
@@ -77,22 +75,20 @@ class Process(Estimator):
         helped = None if task.pointwise else whitening.apply(task.helped)
         i, j = task.pairs.helper, task.pairs.helped
         values = task.pairs.value.astype(np.float64)
-        line = None if task.pointwise else Cosine.fit(task)
-        if line is not None:
-            rest = values - line.predict(task.helpers, task.helped, task.pairs)
-            line = line if rest.var() < (1 - LEAST_EXPLAINED) * values.var() else None
-            values = values if line is None else rest
+        likeness = None if helped is None else Likeness.fit(task, helpers, helped)
+        if likeness is not None and helped is not None:
+            values = values - likeness.of_pairs(task, helpers, helped)
         mean, deviation = float(values.mean()), float(values.std()) or 1.0
         values = (values - mean) / deviation
         if deviation < LEAST_DEVIATION:
-            # What the line leaves is rounding: there is nothing to explain.
+            # What likeness leaves is rounding: there is nothing to explain.
             values[:] = 0
 
         def solved(strengths: Strengths) -> Process:
             posterior = fit_posterior(
                 helpers, helped, len(task.helped), i, j, values, strengths, task.seed
             )
-            return cls(posterior, whitening, mean, deviation, len(values), line)
+            return cls(posterior, whitening, mean, deviation, len(values), likeness)
 
         if task.setting is not None:
             return solved(task.setting)
@@ -106,23 +102,27 @@ class Process(Estimator):
 
     def project(self, helpers: FloatArray, helped: FloatArray, *, known: bool) -> Projected:
         """What alike rows teach, and what known rows have of their own."""
-        right = self.whitening.apply(helped) if helped.shape[1] else helped
-        left = self.posterior.project_helpers(self.whitening.apply(helpers), known=known)
+        whitened = [
+            self.whitening.apply(side) if side.shape[1] else side for side in (helpers, helped)
+        ]
+        left = self.posterior.project_helpers(whitened[0], known=known)
         left *= np.float32(self.deviation)
-        sides = [left, self.posterior.project_helped(right, known=known)]
+        sides = [left, self.posterior.project_helped(whitened[1], known=known)]
         bias = self.mean
-        if self.line is not None:
-            taken_off = self.line.project(helpers, helped, known=known)
-            bias += taken_off.output_bias
-            others = (taken_off.helpers, taken_off.helped)
-            sides = [np.concatenate(pair, axis=1) for pair in zip(sides, others, strict=True)]
+        if self.likeness is not None:
+            bias += self.likeness.intercept
+            alike = (
+                self.likeness.factors(helpers, whitened[0], helped=False),
+                self.likeness.factors(helped, whitened[1], helped=True),
+            )
+            sides = [np.concatenate(pair, axis=1) for pair in zip(sides, alike, strict=True)]
         return Projected(sides[0], sides[1], np.empty(0, dtype=np.float32), bias)
 
     @property
     def parameters(self) -> int:
-        """One a label, the strengths, and the line."""
+        """One a label, the strengths, and the line through likeness."""
         strengths = 5 if self.posterior.helped_features is None else 9
-        return self.labels + strengths + (0 if self.line is None else 2)
+        return self.labels + strengths + (0 if self.likeness is None else self.likeness.parameters)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Features, sums and whitening."""
@@ -133,8 +133,8 @@ class Process(Estimator):
             "centre": self.whitening.mean,
             "directions": self.whitening.weight,
         }
-        if self.line is not None:
-            found |= {f"line_{name}": value for name, value in self.line.arrays().items()}
+        if self.likeness is not None:
+            found |= self.likeness.arrays()
         for name, features in (
             ("helper", self.posterior.helper_features),
             ("helped", self.posterior.helped_features),
@@ -175,16 +175,11 @@ class Process(Estimator):
             arrays["helped_own"],
         )
         whitening = Whitening(arrays["centre"], arrays["directions"])
-        line = {
-            name.removeprefix("line_"): value
-            for name, value in arrays.items()
-            if name.startswith("line_")
-        }
         return cls(
             posterior,
             whitening,
             about["mean"],
             about["deviation"],
             about["labels"],
-            Cosine(**line) if line else None,
+            Likeness.restore(arrays),
         )

@@ -27,6 +27,8 @@ SHARPNESS = (2.0, 5.0, 10.0, 20.0, 40.0)
 PRIOR = 0.3
 """Weight of the mean label beside the labels nearby."""
 LANDMARKS = 512
+LEAST_SPREAD = 1e-12
+"""Variance of the labelled pairs' cosines."""
 ROWS = 1024
 """Rows compared with all labelled ones at a time."""
 NO_UNITS: FloatArray = np.empty(0, dtype=np.float32)
@@ -69,7 +71,9 @@ class Cosine(_Stored):
         left = task.helpers[task.pairs.helper, : task.text].astype(np.float64)
         cosine = np.einsum("nd,nd->n", left, task.helped[task.pairs.helped, : task.text])
         spread = cosine.var()
-        slope = np.mean((cosine - cosine.mean()) * values) / spread if spread > 0 else 0.0
+        # Below that cosines differ by rounding only, and the line would be steep and wild.
+        varies = spread > LEAST_SPREAD
+        slope = np.mean((cosine - cosine.mean()) * values) / spread if varies else 0.0
         return cls(slope=slope, intercept=values.mean() - slope * cosine.mean(), text=task.text)
 
     def project(self, helpers: FloatArray, helped: FloatArray, *, known: bool) -> Projected:

@@ -15,13 +15,13 @@ from nncift_core.config import RunConfig
 from nncift_core.influence import METHODS
 from nncift_core.network import ESTIMATORS
 from nncift_core.pipeline.planning import label_plan
-from pages._ui.estimate_form import DESIGN, INPUTS, NETWORK, SECOND_ROUND
+from pages._ui.estimate_form import INPUTS, NETWORK, PLACING, SECOND_ROUND
 
-EVERY = {NETWORK, DESIGN, INPUTS, SECOND_ROUND}
+EVERY = {NETWORK, PLACING, INPUTS, SECOND_ROUND}
 FIELDS = {
-    "delift-se": {NETWORK, DESIGN, SECOND_ROUND},
+    "delift-se": {NETWORK, PLACING, SECOND_ROUND},
     "delift": EVERY,
-    "less": {NETWORK, DESIGN, INPUTS},
+    "less": {NETWORK, PLACING, INPUTS},
     "selectit": {NETWORK, INPUTS},
 }
 DESIGNS = {
@@ -71,7 +71,7 @@ def test_a_method_has_the_settings_that_it_can_use(form: Any, method: str) -> No
     assert fields_of(app) == FIELDS[method]
     assert len(app.selectbox(key=NETWORK).options) == len(ESTIMATORS)
     if method in DESIGNS:
-        offered = app.selectbox(key=DESIGN).options
+        offered = app.selectbox(key=PLACING).options
         assert [text if ":" not in text or text.startswith("Auto") else text.split(":")[0]
                 for text in offered] == DESIGNS[method]  # fmt: skip
     # Everything that is offered can be planned.
@@ -85,7 +85,7 @@ def test_settings_reach_the_command_and_the_run(
     app = form("delift")
     assert not {"--network", "--design", "--inputs", "--second-round"} & set(command_of(app))
     app.selectbox(key=NETWORK).set_value("ridge")
-    app.selectbox(key=DESIGN).set_value("block")
+    app.selectbox(key=PLACING).set_value("block")
     app.selectbox(key=INPUTS).set_value("text")
     app.selectbox(key=SECOND_ROUND).set_value(0.3).run()
     assert not app.exception and not app.error
@@ -103,12 +103,12 @@ def test_another_method_forgets_what_it_cannot_use(
 ) -> None:
     """A setting that is not shown is not sent: the run would be refused for it."""
     app = form("delift")
-    app.selectbox(key=DESIGN).set_value("spread")
+    app.selectbox(key=PLACING).set_value("spread")
     app.selectbox(key=SECOND_ROUND).set_value(0.2)
     app.selectbox(key=NETWORK).set_value("towers").run()
     app.button(key="method-less").click().run()
     assert not app.exception and not app.error
-    assert app.selectbox(key=DESIGN).value == "auto"
+    assert app.selectbox(key=PLACING).value == "auto"
     assert "--second-round" not in command_of(app)
     app.button(key="start").click().run()
     config = config_of(demo_workspace)

@@ -47,7 +47,10 @@ def covariance(side: Side, one: np.ndarray, other: np.ndarray, same: np.ndarray)
 def textbook(
     rows: Any, labels: Any, given: Strengths, *, known: bool = True, pointwise: bool = False
 ) -> np.ndarray:
-    """Posterior mean of every pair; where rows are not known none is one that was labelled."""
+    """Posterior mean of every pair; where rows are not known none is one that was labelled.
+
+    Without what a single labelled pair has of its own, which says nothing of any other pair.
+    """
     helpers, helped = rows
     i, j, values = labels
     kx = covariance(given.helpers, helpers, helpers, np.eye(N))
@@ -64,6 +67,9 @@ def textbook(
     for row in range(N):
         for column in range(len(ky)):
             found[row, column] = across_x[row, i] * across_y[column, j] @ weights
+            if known and not pointwise:
+                own = given.helpers.own * given.helped.own
+                found[row, column] -= own * weights[(i == row) & (j == column)].sum()
     return found
 
 

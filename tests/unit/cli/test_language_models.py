@@ -15,6 +15,9 @@ import pytest
 
 from nncift_core.influence import delift, gradient_shards, selectit, shards
 from nncift_core.lm.devices import LOCKS_VARIABLE
+from nncift_core.pipeline import RunSpec, read_roles
+from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.labelling import plan_run
 from nncift_core.store import Workspace
 from tests.tiny_lm import make_rows, make_tiny_model
 
@@ -115,7 +118,15 @@ def test_a_run(cli: Any, lm: Any, records: list[str], tmp_path: Path, method: st
     assert (summary["n_train"], summary["n_target"]) == (N_TRAIN, 0 if pointwise else N_TARGET)
     assert list(summary["seconds"]) == ["embed", "label", "train", "predict", "select"]
     assert summary["seconds"]["label"] > 0
-    assert summary["labelled_pairs"] == (20 if pointwise else 20 * 10)
+    if method == "delift":
+        # A few targets each of many rows cost no more than 20 rows with 10 targets each.
+        workspace = Workspace.open(tmp_path / "workspace")
+        spec = RunSpec.read(RunFiles(workspace.run_dir(summary["run_id"])).config)
+        plan = plan_run(spec, read_roles(workspace, spec))
+        assert 0.8 * 200 < summary["labelled_pairs"] == plan.training_pairs <= 200
+    else:
+        # As many gradients as 20 rows and 10 targets, with sides as equal as reserved rows allow.
+        assert summary["labelled_pairs"] == {"less": 18 * 12, "selectit": 20}[method]
     assert summary["evaluation_pairs"] > 0
     quadrants = summary["quadrants"]
     known = ["q1u"] if method == "delift" else []
