@@ -73,6 +73,11 @@ def chosen(workspace: Workspace, config: RunConfig) -> dict[str, list[str]]:
     return found
 
 
+def paper_settings(exact: bool) -> RunConfig:
+    """The paper's network and labels."""
+    return RunConfig(exact=exact, network="paper", design="block", inputs="text")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", type=Path)
@@ -81,7 +86,7 @@ def main() -> None:
     truth = planted()
     table = {"pool (random)": shares(list(truth.values()))}
     for kind, exact in (("predicted", False), ("exact", True)):
-        for objective, ids in chosen(workspace, RunConfig(exact=exact)).items():
+        for objective, ids in chosen(workspace, paper_settings(exact)).items():
             table[f"{objective}, {kind}"] = shares([truth[row_id] for row_id in ids])
     result = {"command": "python benchmarks/demo_truth.py", "versions": versions(), "shares": table}
     RESULTS.parent.mkdir(exist_ok=True)

@@ -2,9 +2,9 @@
 
     python benchmarks/methods.py [--real POOL TARGET]
 
-One run of each method with its defaults on the demo data and, where files are given, on 300 x 100
-of their rows (a seeded sample). The language model is the demo model, which knows the demo data
-only. On real rows the label fraction is 0.2, so that SelectIT has rows to train on.
+One run of each method with the paper's network and labels on the demo data and, where files are
+given, on 300 x 100 of their rows (a seeded sample). The language model is the demo model, which
+knows the demo data only. On real rows the label fraction is 0.2, so that SelectIT has rows to train on.
 Writes ``benchmarks/results/methods.json`` and prints the tables.
 """
 
@@ -58,6 +58,7 @@ def all_methods(pool: Path, target: Path, extra: Sequence[str], folder: Path) ->
     for method in METHODS.names:
         output = folder / f"{method}.jsonl"
         arguments = ["--train", str(pool), "--target", str(target), "--method", method, *extra]
+        arguments += ["--network", "paper", "--design", "block", "--inputs", "text"]
         summary = run(arguments, str(folder / "workspace"), output)
         rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
         ids = assign_ids((row["prompt"], row["response"]) for row in rows)

@@ -34,6 +34,7 @@ def one_run(train: list[str], target: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "nncift_core", "run", "--target", target, "--json"]
         for path in train:
             command += ["--train", path]
+        command += ["--network", "paper", "--design", "block"]
         command += ["--workspace", f"{folder}/workspace", "--output", f"{folder}/subset.jsonl"]
         start = time.perf_counter()
         finished = subprocess.run(command, check=True, capture_output=True, text=True)

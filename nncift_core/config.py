@@ -206,7 +206,8 @@ class RunConfig:
     """Influence function that labels the pairs."""
 
     label_fraction: float = 0.05
-    """Share u of the rows of each side that is labelled: u = 0.05 labels 0.25 % of the pairs."""
+    """Share u of the rows of each side that a block of labels has: at most u² of the pairs; every
+    design costs what that block costs."""
 
     budget: str = "0.3"
     """Rows to keep: a share of the pool with a decimal point (0.3), or a whole number of rows."""
@@ -218,7 +219,7 @@ class RunConfig:
     """Sentence-transformers id or folder that embeds the rows."""
 
     network: str = "auto"
-    """What predicts unlabelled pairs: a network or a rival, or auto: the best on labels kept out."""
+    """What predicts unlabelled pairs: a network, a rival, or auto: the best on labels kept out."""
 
     inputs: str = "auto"
     """What estimators see of a row: text (its sentence embedding), states (that and the language

@@ -141,7 +141,7 @@ def _labelled_figure(column: Any, record: SelectionRecord) -> None:
         delta_color="off",
         delta_arrow="off",
         help="Of the chosen ones: rows whose influence was measured, not just predicted. Much "
-        "more than in the pool would mean that the network underrates rows it never saw.",
+        "more than in the pool would mean that the estimates underrate rows it never saw.",
     )
 
 

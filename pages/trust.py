@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _unfinished(context: Context, kind: Kind, *, draw_epochs: bool) -> None:
-    """The run's progress, with the errors drawn while the network trains."""
+    """The run's progress, with the errors drawn while estimators are fitted."""
     with st.container(border=True):
         state = job_panel(
             context.job_dir,
@@ -76,7 +76,7 @@ def _draw_epochs(context: Context, kind: Kind, state: JobState | None = None) ->
     if not points:
         if state is not None and state.live:
             tried = estimators.tried_words(jobs.read_points(context.job_dir, "candidate"))
-            st.caption(tried or "The errors are drawn here as soon as the network trains.")
+            st.caption(tried or "The errors are drawn here as soon as estimators are fitted.")
         return
     # Of several attempts the last one's measurements count.
     baselines = (jobs.read_points(context.job_dir, "baselines") or [{}])[-1]
@@ -214,7 +214,7 @@ def _figures(context: Context, kind: Kind, stored: Table) -> None:
 
 
 def _method_note(context: Context) -> None:
-    """A method whose labels are the cosine of the network's inputs needs no network."""
+    """A method whose labels are the cosine of the inputs needs no estimator."""
     name = context.run.config["config"]["method"]
     if name in METHODS and "cosine-of-inputs" in METHODS[name].needs:
         st.info(

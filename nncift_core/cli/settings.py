@@ -55,6 +55,7 @@ _METAVARS: Mapping[str, str] = {
     "memory_mb": "MB",
     "selectit_more_models": "LIST",
     "less_modules": "LIST",
+    "second_round": "SHARE",
 }
 
 

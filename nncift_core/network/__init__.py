@@ -13,6 +13,7 @@ NETWORKS = Registry(
         "Paper",
         "Two embeddings side by side, one hidden layer of 100 ReLU units.",
         "Agarwal et al., NN-CIFT, arXiv 2502.09969",
+        frozenset({"text-only"}),
     ),
     Entry(
         "product",
@@ -51,12 +52,14 @@ RIVALS = Registry(
         "nncift_core.network.rivals:Cosine",
         "Plain cosine",
         "The embeddings' cosine, fitted to the labels by a line.",
+        needs=frozenset({"text-only"}),
     ),
     Entry(
         "additive",
         "nncift_core.network.rivals:Additive",
         "Row plus column means",
         "Mean label of the row plus mean label of the column, as far as either is known.",
+        needs=frozenset({"text-only"}),
     ),
     Entry(
         "ridge",

@@ -58,7 +58,7 @@ class _Stored(Estimator):
 
 
 class Cosine(_Stored):
-    """A line through the cosine; the mean label of a pointwise function. A pair costs d + 1."""
+    """A line through the cosine; the mean label of a pointwise function. A pair costs d."""
 
     uses_states = False
 
@@ -135,7 +135,7 @@ def _effects(position: NDArray[np.int64], values: Array, size: int) -> Array:
 class Ridge(_Stored):
     """Ridge regression on leading components of both sides and their products.
 
-    A pair costs 34 multiply-adds.
+    A pair costs 33 multiply-adds.
     """
 
     @classmethod

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from nncift_core.config import RunConfig
-from nncift_core.errors import ConfigError
 from nncift_core.influence import METHODS
 from nncift_core.influence.row_states import RowStates
 from nncift_core.influence.shards import FolderShards
+from nncift_core.network import AUTO, estimator
 from nncift_core.pipeline.embedding import Vectors
-from nncift_core.pipeline.planning import needs_model
+from nncift_core.pipeline.planning import check_labelling, needs_model
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
@@ -27,19 +27,14 @@ def uses_states(config: RunConfig) -> bool:
     Raises:
         ConfigError: They are asked for and the method has no language model.
     """
-    with_model = needs_model(config)
-    if config.inputs == "states" and not with_model:
-        raise ConfigError(
-            f"The inputs are states, and {METHODS[config.method].title} has no language model "
-            "that could read the rows.",
-            "Set the inputs to text or auto, or choose a method with a language model.",
-        )
-    if config.exact or config.inputs == "text":
+    check_labelling(config)
+    text_only = config.network != AUTO and "text-only" in estimator(config.network).needs
+    if config.exact or config.inputs == "text" or text_only:
         return False
-    # The paper's network sees sentence embeddings. A row that is rated alone costs little more to
-    # label than to read.
-    by_itself = with_model and config.network != "paper" and not METHODS[config.method].pointwise
-    return config.inputs == "states" or by_itself
+    # A row that is rated alone costs little more to label than to read.
+    return config.inputs == "states" or (
+        needs_model(config) and not METHODS[config.method].pointwise
+    )
 
 
 def state_rows(config: RunConfig, n_train: int, n_target: int, n_existing: int = 0) -> int:

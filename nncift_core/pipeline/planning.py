@@ -70,6 +70,28 @@ def _usual_cost(config: RunConfig) -> PairCost:
     return PairCost(1.0 if needs_model(config) else 0.0)
 
 
+def check_labelling(config: RunConfig) -> str:
+    """The design of a run, once what its method has no use for was refused.
+
+    Raises:
+        ConfigError: The method has no use for the design, for a second round or for states.
+    """
+    method = METHODS[config.method]
+    design = design_of(config.design, method)
+    if config.second_round and (design == ROWS or "gradients" in method.needs):
+        raise ConfigError(
+            f"A second round labels single pairs, and with {method.title} labels cost by the row.",
+            "Set the second round to 0.",
+        )
+    if config.inputs == "states" and not needs_model(config):
+        raise ConfigError(
+            f"The inputs are states, and {method.title} has no language model that could read the "
+            "rows.",
+            "Set the inputs to text or auto, or choose a method with a language model.",
+        )
+    return design
+
+
 def label_plan(
     config: RunConfig,
     n_train: int,
@@ -94,13 +116,7 @@ def label_plan(
         ConfigError: Too little would be trained on, or the method has no use for the design or
             for a second round.
     """
-    method = METHODS[config.method]
-    design = design_of(config.design, method)
-    if config.second_round and (design == ROWS or "gradients" in method.needs):
-        raise ConfigError(
-            f"A second round labels single pairs, and with {method.title} labels cost by the row.",
-            "Set the second round to 0.",
-        )
+    design = check_labelling(config)
     if design == ROWS:
         return plan_rows(n_train, config.label_fraction, config.seed, clusters=clusters)
     return plan_labels(

@@ -17,6 +17,7 @@ from nncift_core.errors import ConfigError
 from nncift_core.files import read_json, write_json
 from nncift_core.influence import METHODS
 from nncift_core.network import AUTO, estimator
+from nncift_core.pipeline.planning import check_labelling
 from nncift_core.registry import Entry
 from nncift_core.runtime import versions
 from nncift_core.selection import OBJECTIVES
@@ -187,4 +188,7 @@ def resolve(config: RunConfig) -> RunConfig:
             f"Objective {objective!r} compares pairs, but {config.method!r} scores single rows.",
             "Use --objective topk.",
         )
-    return replace(config, objective=objective)
+    config = replace(config, objective=objective)
+    if not config.exact:
+        check_labelling(config)
+    return config

@@ -86,7 +86,7 @@ def stages_of(config: Mapping[str, Any], *, extended: bool = False) -> dict[str,
         config.get("inputs") == "states"
         or (
             config.get("inputs") == "auto"
-            and config.get("network") != "paper"
+            and config.get("network") not in ("paper", "cosine", "additive")
             and not is_pointwise(name)
         )
     )

@@ -98,6 +98,8 @@ def runs_of_language_models(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NNCIFT_DEMO_DIR", str(small_demo))
         _without_a_sentence_encoder(patch)
+        # As for every test; this is made before what a single test asks for.
+        patch.setattr("nncift_core.network.fitting.PICKED_FROM", ("ridge", "neighbours"))
         workspace = Workspace.open(root)
         (project,) = workspace.catalog.projects()
         for name, config in wanted.items():

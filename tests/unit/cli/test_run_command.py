@@ -52,7 +52,7 @@ def test_json_is_one_object_with_exactly_the_stable_keys(
         assert sorted(metrics) == sorted(QUADRANT)
     assert summary["quadrants"]["q4"]["mse_additive"] is None
     assert (summary["n_train"], summary["n_target"], summary["selected"]) == (120, 60, 36)
-    assert (summary["labelled_pairs"], summary["evaluation_pairs"]) == (288, 352)
+    assert (summary["labelled_pairs"], summary["evaluation_pairs"]) == (288, 480)
     assert Path(summary["output"]) == out
     predicted = np.load(tmp_path / "new" / "p.npy")
     assert (predicted.shape, predicted.dtype) == ((120, 60), np.float32)
@@ -94,8 +94,8 @@ def test_subset_is_raw_lines_of_the_pool_with_a_manifest(
     assert (selection["objective"], selection["budget"], selection["selected"]) == ("fl", 36, 36)
     assert selection["saturated_at"] == summary["saturated_at"]
     assert 0 <= selection["labelled_share"] <= 1
-    # 24 labelled and 8 reserved of 120 rows.
-    assert selection["labelled_share_of_pool"] == pytest.approx(32 / 120)
+    # 96 labelled with three targets each, and 8 reserved, of 120 rows.
+    assert selection["labelled_share_of_pool"] == pytest.approx((96 + 8) / 120)
     rows = manifest["rows"]
     # In selection order: line k is the row of rank k.
     dataset = load_files([tmp_path / "pool.jsonl"])
