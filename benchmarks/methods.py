@@ -4,7 +4,8 @@
 
 One run of each method with the paper's network and labels on the demo data and, where files are
 given, on 300 x 100 of their rows (a seeded sample). The language model is the demo model, which
-knows the demo data only. On real rows the label fraction is 0.2, so that SelectIT has rows to train on.
+knows the demo data only. On real rows the label fraction is 0.2, so that SelectIT has rows to train
+on.
 Writes ``benchmarks/results/methods.json`` and prints the tables.
 """
 
