@@ -67,7 +67,10 @@ class Features:
 
     def apply(self, rows: FloatArray) -> Array:
         """``(n, k)`` to ``(n, r)``."""
-        result: Array = _similarity(rows, self.landmarks, self.sharpness) @ self.weight
+        result = np.empty((len(rows), self.weight.shape[1]))
+        for start in range(0, len(rows), ROWS):
+            part = slice(start, start + ROWS)
+            result[part] = _similarity(rows[part], self.landmarks, self.sharpness) @ self.weight
         return result
 
 

@@ -285,13 +285,14 @@ def test_a_network_sees_whitened_rows(name: str, sides: Any, quick: None) -> Non
 
 
 @pytest.mark.parametrize("cosine", [0.0, 1.0])
-def test_the_process_adds_its_line_mean_and_deviation(cosine: float, sides: Any) -> None:
+def test_the_process_adds_likeness_mean_and_deviation(cosine: float, sides: Any) -> None:
     rng = np.random.default_rng(0)
     truth = 4 + cosine * sides[0] @ sides[1].T + 0.3 * rng.standard_normal((N, 1))
     fitted = fit("process", *sides, {"q1": spread(truth, 150, 30, 20)}, 0, SilentProgress())
     model = fitted.model
     assert isinstance(model, Process)
-    assert (model.line is not None) == bool(cosine)
+    likeness = model.likeness
+    assert (likeness is not None) == bool(cosine)
     posterior, white = model.posterior, [model.whitening.apply(side) for side in sides]
     left, right = (
         np.concatenate(
@@ -311,9 +312,14 @@ def test_the_process_adds_its_line_mean_and_deviation(cosine: float, sides: Any)
             shared = left[i] @ posterior.core @ right[j]
             own = posterior.helper_own[i] @ right[j] + left[i] @ posterior.helped_own[j]
             expected[i, j] = model.mean + model.deviation * (shared + own)
-            if model.line is not None:
-                state = model.line.state
-                expected[i, j] += state["intercept"] + state["slope"] * (sides[0][i] @ sides[1][j])
+            if likeness is not None:
+                expected[i, j] += likeness.intercept + likeness.cosine * (sides[0][i] @ sides[1][j])
+                if likeness.features is not None:
+                    x, y = (
+                        likeness.features.apply(w[n : n + 1])[0]
+                        for w, n in zip(white, (i, j), strict=True)
+                    )
+                    expected[i, j] += likeness.similarity * (x @ y)
     in_units = fitted.scale.lo + fitted.scale.width * expected
     np.testing.assert_allclose(block(fitted, sides), in_units, atol=2e-5)
-    assert fitted.parameters == 150 + 9 + (2 if cosine else 0)
+    assert fitted.parameters == 150 + 9 + (0 if likeness is None else likeness.parameters)

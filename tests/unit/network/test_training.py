@@ -134,9 +134,10 @@ def test_history_is_the_error_on_the_label_scale(
         predicted[role] = predict_pairs(network_of(trained), helpers, helped, pairs)
         np.testing.assert_allclose(predicted[role], forward, atol=1e-6)
     table = measure_quadrants(by_role, predicted, *sides, trained.scale, 0)
-    for role, metrics in table.items():
+    for role in by_role:
+        metrics = table[role]
         assert metrics is not None
-        assert metrics.mse == pytest.approx(trained.history[-1][role], rel=1e-6)
+        assert metrics.mse == pytest.approx(trained.history[-1][role], rel=1e-5)
 
 
 def test_only_training_labels_set_the_scale_and_the_weights(
