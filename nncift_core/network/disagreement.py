@@ -6,11 +6,15 @@ nothing of which pairs are labelled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from nncift_core.network.ensemble import MEMBERS
 from nncift_core.network.estimators import Task
 from nncift_core.network.learned import Ensemble
 from nncift_core.network.scale import LabelScale
+from nncift_core.progress import Progress, SilentProgress
 from nncift_core.types import FloatArray, Pairs
 
 
@@ -29,11 +33,26 @@ class Disagreement:
 
     @classmethod
     def of(
-        cls, labelled: Pairs, helpers: FloatArray, helped: FloatArray, text: int, seed: int
+        cls,
+        labelled: Pairs,
+        helpers: FloatArray,
+        helped: FloatArray,
+        text: int,
+        seed: int,
+        progress: Progress | None = None,
     ) -> Disagreement:
-        """Of an ensemble that is fitted now, to labels in original units."""
+        """Of an ensemble that is fitted now, to labels in original units.
+
+        ``progress`` is told of stage ``ensemble``. Raises: Cancelled.
+        """
+        progress = progress or SilentProgress()
+        progress.stage("ensemble", MEMBERS, "members")
         scaled = LabelScale.of(labelled).scaled(labelled)
-        ensemble = Ensemble.fit(Task(helpers, helped, text, scaled, seed))
+
+        def tell(member: int, predict: Callable[[Pairs], FloatArray]) -> None:
+            progress.advance(1 if member else 0)
+
+        ensemble = Ensemble.fit(Task(helpers, helped, text, scaled, seed, tell=tell))
         assert isinstance(ensemble, Ensemble)
         return cls(ensemble, helpers, helped)
 

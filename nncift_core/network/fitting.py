@@ -248,7 +248,7 @@ def fit(
     if not tried:
         cost = _pair_cost(model, helpers, helped)
         tried = [Candidate(chosen, None, None, seconds, model.parameters, cost)]
-    tried[0] = replace(tried[0], chosen=True)
+    tried[0] = replace(tried[0], parameters=model.parameters, chosen=True)
     inputs = (helpers.shape[1], helped.shape[1])
     return Fitted(chosen, model, scale, task.text, tuple(history), tuple(tried), inputs)
 

@@ -88,7 +88,7 @@ def _second_round(
     n_pairs = second_round_pairs(spec.config, len(roles.pool), len(roles.target), costs=costs)
     inputs = network_inputs(workspace, spec, roles, vectors, progress)
     seed, text = spec.config.seed, vectors.pool.shape[1]
-    doubt = Disagreement.of(labels.training, inputs.pool, inputs.target, text, seed)
+    doubt = Disagreement.of(labels.training, inputs.pool, inputs.target, text, seed, progress)
     block = second_round_plan(plan_run(spec, roles, clusters), doubt, n_pairs, seed)
     if block is None:
         return labels

@@ -17,6 +17,7 @@ _STAGES = {
     "embed": "Embed rows",
     "label": "Label",
     "read": "Read rows with the language model",
+    "ensemble": "Compare members of an ensemble",
     "train": "Fit estimators",
     "compare": "Compare added rows with labelled ones",
     "predict": "Predict",
@@ -84,12 +85,9 @@ def stages_of(config: Mapping[str, Any], *, extended: bool = False) -> dict[str,
     # Records of older versions know no such setting and had no such stage.
     reads = "language-model" in needs_of(name) and (
         config.get("inputs") == "states"
-        or (
-            config.get("inputs") == "auto"
-            and config.get("network") not in ("paper", "cosine", "additive")
-            and not is_pointwise(name)
-        )
+        or (config.get("inputs") == "auto" and not is_pointwise(name))
     )
+    reads = reads and config.get("network") not in ("paper", "cosine", "additive")
     read = {"read": "rows"} if reads else {}
     stages = {"embed": "rows", "label": label_unit(name), **read, "train": "fits"}
     if extended:

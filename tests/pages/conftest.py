@@ -194,6 +194,7 @@ def _finished(tmp_path_factory: pytest.TempPathFactory, small_demo: Path) -> tup
     root = tmp_path_factory.mktemp("finished") / "ws"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NNCIFT_DEMO_DIR", str(small_demo))
+        patch.setattr("nncift_core.network.fitting.PICKED_FROM", ("ridge", "neighbours"))
         for module in PLACES:
             patch.setattr(
                 importlib.import_module(module), "open_encoder", lambda name: FakeEncoder()

@@ -315,7 +315,7 @@ def test_stages_are_named_by_what_they_count() -> None:
         ({"method": "less", "inputs": "auto", "network": "paper"}, False),
         ({"method": "less", "inputs": "text", "network": "auto"}, False),
         ({"method": "selectit", "inputs": "auto", "network": "auto"}, False),
-        ({"method": "selectit", "inputs": "states", "network": "paper"}, True),
+        ({"method": "selectit", "inputs": "states", "network": "ridge"}, True),
         ({"method": "delift-se", "inputs": "auto", "network": "auto"}, False),
         ({"method": "less", "inputs": "auto", "network": "auto", "exact": True}, False),
     ):

@@ -77,7 +77,9 @@ def test_auto_reads_where_a_language_model_labels(method: str) -> None:
     assert not uses_states(RunConfig(method=method, inputs="text"))
     assert not uses_states(RunConfig(method=method, exact=True))
     if with_model:
-        assert uses_states(RunConfig(method=method, inputs="states", network="paper"))
+        assert uses_states(RunConfig(method=method, inputs="states", network="ridge"))
+        # What sees embeddings only has nothing read for it.
+        assert not uses_states(RunConfig(method=method, inputs="states", network="paper"))
         assert not uses_states(RunConfig(method=method, inputs="states", exact=True))
 
 
