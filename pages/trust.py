@@ -120,7 +120,7 @@ def _finished(context: Context, kind: Kind, stored: Table, *, drawn: bool) -> No
         "hold 95 % intervals."
     )
     _tables(kind, stored)
-    _candidates(candidates)
+    _candidates(candidates, kind)
     draw_intervals(files.intervals(), kind)
     if drawn:
         draw_points(open_run(context.workspace.path, context.run.run_id, context.workspace), kind)
@@ -132,7 +132,7 @@ def _finished(context: Context, kind: Kind, stored: Table, *, drawn: bool) -> No
         _tables(other, stored)
 
 
-def _candidates(candidates: estimators.Candidates) -> None:
+def _candidates(candidates: estimators.Candidates, kind: Kind) -> None:
     """What was tried on held-out labels, with its error and its cost."""
     if not candidates:
         return
@@ -145,8 +145,8 @@ def _candidates(candidates: estimators.Candidates) -> None:
     )
     st.caption(
         "Errors are on the scale of the training labels, 0 to 1, on labels that were held out "
-        "while fitting, weighted by the unlabelled pairs that they stand for. A pair costs its "
-        "multiply-adds once both rows are embedded and projected."
+        f"while fitting, weighted by the unlabelled {kind.noun}s that they stand for. A {kind.noun} "
+        "costs its multiply-adds once what it is made of is embedded and projected."
     )
 
 

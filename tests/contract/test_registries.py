@@ -44,8 +44,8 @@ NEEDS = {
         "subtask-scores",
     },
     "design": set(),
-    "network": set(),
-    "rival": set(),
+    "network": {"text-only", "solved"},
+    "rival": {"text-only"},
     "objective": {"target-matrix", "pool-matrix", "existing-matrix", "row-scores"},
     "export schema": {"raw", "rows"},
 }

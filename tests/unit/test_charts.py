@@ -88,10 +88,12 @@ def test_epoch_chart_lives_with_nothing_nulls_and_exact_baselines() -> None:
 
 
 def test_epoch_chart_says_the_finding_and_keeps_its_size() -> None:
-    short, long = epoch_chart(POINTS[:2]), epoch_chart(POINTS)
+    short, long = epoch_chart(POINTS[:1]), epoch_chart(POINTS)
     assert long.layout.title.text == "Error on unseen pairs (Q4) fell from 0.4 to 0.1"
     assert short.layout.height == long.layout.height
     assert list(short.layout.xaxis.range) == list(long.layout.xaxis.range) == [0, 20]
+    # What is solved instead of trained has a before and an after.
+    assert list(epoch_chart(POINTS[:2]).layout.xaxis.range) == [0, 1]
 
 
 def test_labels_at_line_ends_do_not_overlap() -> None:

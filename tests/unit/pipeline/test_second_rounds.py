@@ -76,7 +76,7 @@ def test_a_second_round_labels_more_where_estimates_differ(
     summary = pipeline.execute(workspace, run_id, progress).summary
     files, spec, roles = opened(workspace, run_id)
     assert [name for name, _, _ in progress.stages] == [
-        "embed", "label", "label", "train", "predict", "select",
+        "embed", "label", "ensemble", "label", "train", "predict", "select",
     ]  # fmt: skip
     labels, plan = Labels.load(files.labels), planned(workspace, run_id)
     first, second = first_and_second(labels, plan)
@@ -173,9 +173,9 @@ def test_stopped_in_the_second_round_and_resumed(
 def test_labels_that_cost_by_the_row_have_no_second_round(
     workspace: Any, new_run: Any, made: list[Pairwise], fake_encoder: Any, method: str
 ) -> None:
-    run_id = new_run(workspace, method=method, second_round=0.3)
     with pytest.raises(ConfigError, match="labels cost by the row"):
-        pipeline.execute(workspace, run_id, SilentProgress())
+        new_run(workspace, method=method, second_round=0.3)
+    assert workspace.catalog.runs() == []
     assert not made and fake_encoder.encoded == []
 
 

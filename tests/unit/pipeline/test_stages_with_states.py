@@ -192,7 +192,7 @@ def test_a_second_round_and_the_estimators_read_rows_once(
     run_id = new_run(workspace, second_round=0.3, label_fraction=0.3)
     pipeline.execute(workspace, run_id, progress)
     assert names(progress) == [
-        "embed", "label", "read", "label", "read", "train", "predict", "select",
+        "embed", "label", "read", "ensemble", "label", "read", "train", "predict", "select",
     ]  # fmt: skip
     assert [total for name, total, _ in progress.stages if name == "read"] == [len(read), 0]
     assert len(read) == len(set(read))
@@ -201,10 +201,10 @@ def test_a_second_round_and_the_estimators_read_rows_once(
 def test_states_without_a_model_are_refused_before_anything_is_done(
     workspace: Any, new_run: Any, fake_encoder: Any
 ) -> None:
-    run_id = new_run(workspace, method="delift-se", inputs="states", lm=LanguageModelConfig())
     with pytest.raises(ConfigError, match="has no language model"):
-        pipeline.execute(workspace, run_id, SilentProgress())
+        new_run(workspace, method="delift-se", inputs="states", lm=LanguageModelConfig())
     assert fake_encoder.encoded == []
+    assert workspace.catalog.runs() == []
 
 
 # What is said of the choice
