@@ -1,6 +1,6 @@
 """True influence of fixed samples of rows: what ``fidelity.py`` measures estimates against.
 
-    python benchmarks/fidelity_truth.py [--real POOL ... TARGET] [--cache DIR]
+    python benchmarks/fidelity_truth.py [--real POOL ... TARGET] [--cache DIR] [--write DIR]
 
 Language-model methods use the demo model on demo rows. Everything is kept in the cache folder and
 computed once: DELIFT's 600 x 200 pairs take about ten minutes on two cores. Beside each matrix
@@ -11,6 +11,7 @@ seed): how far the two agree is how reliable a label is at all.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -248,11 +249,35 @@ def real_rows(files: Sequence[str]) -> tuple[Rows, Rows]:
     )
 
 
+def write(rows: Rows, path: Path) -> None:
+    """Rows as a file that the command line reads."""
+    lines = [
+        json.dumps({"prompt": row.prompt, "response": row.response, "subtask": row.subtask})
+        for row in rows
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_samples(folder: Path, files: Sequence[str]) -> None:
+    """The rows that the studies of docs/results.md were made with."""
+    pool, target = demo_rows(*DEMO_ROWS)
+    write(pool, folder / "demo_pool.jsonl")
+    write(target, folder / "demo_target.jsonl")
+    if files:
+        write(sample(load_files(list(files[:-1])).rows, 1000), folder / "real_pool.jsonl")
+        write(sample(load_files([files[-1]]).rows, 300), folder / "real_target.jsonl")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", nargs="+", metavar="FILE", help="pools, and last the target")
     parser.add_argument("--cache", type=Path, default=CACHE)
+    parser.add_argument("--write", type=Path, metavar="DIR", help="only write the sampled rows")
     options = parser.parse_args()
+    if options.write:
+        write_samples(options.write, options.real or [])
+        return
     for truth in (selectit, less, delift, delift_se_demo):
         found = truth(options.cache)
         print(found.name, found.values.shape, f"sd {np.nanstd(found.values):.4g}")

@@ -145,8 +145,8 @@ def _candidates(candidates: estimators.Candidates, kind: Kind) -> None:
     )
     st.caption(
         "Errors are on the scale of the training labels, 0 to 1, on labels that were held out "
-        f"while fitting, weighted by the unlabelled {kind.noun}s that they stand for. A {kind.noun} "
-        "costs its multiply-adds once what it is made of is embedded and projected."
+        f"while fitting, weighted by the unlabelled {kind.noun}s that they stand for. A "
+        f"{kind.noun} costs its multiply-adds once what it is made of is embedded and projected."
     )
 
 

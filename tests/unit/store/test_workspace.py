@@ -210,7 +210,8 @@ def test_disk_use_by_part(workspace):
     _write(workspace.run_dir("r1") / "x" / "y", 500)
     use = workspace.disk_use()
     assert list(use) == [
-        "catalog", "uploads", "embeddings", "labels", "runs", "pilots", "studies", "plans", "exports",
+        "catalog", "uploads", "embeddings", "labels", "runs", "pilots", "studies", "plans",
+        "exports",
     ]  # fmt: skip
     assert (use["uploads"], use["runs"], use["catalog"]) == (1000, 500, 0)
 
