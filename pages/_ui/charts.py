@@ -94,15 +94,16 @@ def epoch_chart(
                 row=row,
                 col=column,
             )
-        drawn = [(p["epoch"], max(p[name], floor_error)) for p in points if p.get(name) is not None]
+        drawn = [(p["epoch"], p[name]) for p in points if p.get(name) is not None]
         figure.add_trace(
             go.Scatter(
                 x=[epoch for epoch, _ in drawn],
-                y=[value for _, value in drawn],
+                y=[max(value, floor_error) for _, value in drawn],
+                customdata=[value for _, value in drawn],
                 mode="lines+markers",
                 line={"color": QUADRANT_COLORS[name], "width": 3},
                 marker={"size": 5},
-                hovertemplate="network after epoch %{x}: %{y:.3g}<extra></extra>",
+                hovertemplate="estimates after epoch %{x}: %{customdata:.3g}<extra></extra>",
                 showlegend=False,
             ),
             row=row,

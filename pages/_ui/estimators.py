@@ -12,6 +12,9 @@ from typing import Any
 from nncift_core.network import NETWORKS, RIVALS
 from pages._ui.format import count, number
 
+LEAST_ERROR = 1e-6
+"""Squared errors below this are rounding, on the scale of the labels."""
+
 Candidates = Sequence[Mapping[str, Any]]
 
 
@@ -69,7 +72,7 @@ def candidate_table(candidates: Candidates) -> dict[str, list[Any]]:
         "Estimator": [title_of(c["name"]) for c in ordered],
         "Used": ["yes" if c.get("chosen") else "" for c in ordered],
         "Kind": [_kind(c["name"]) for c in ordered],
-        "Error on held-out labels": [number(c.get("validation_mse")) for c in ordered],
+        "Error on held-out labels": [_error(c.get("validation_mse")) for c in ordered],
         "R²": [number(c.get("validation_r2")) for c in ordered],
         "Seconds": [number(c.get("seconds")) for c in ordered],
         "Parameters": [count(c.get("parameters")) for c in ordered],
@@ -78,7 +81,7 @@ def candidate_table(candidates: Candidates) -> dict[str, list[Any]]:
 
 
 def _errors(ordered: Candidates) -> str:
-    return ", ".join(f"{title_of(c['name'])} {number(c.get('validation_mse'))}" for c in ordered)
+    return ", ".join(f"{title_of(c['name'])} {_error(c.get('validation_mse'))}" for c in ordered)
 
 
 def _ordered(candidates: Candidates) -> list[Mapping[str, Any]]:
@@ -87,3 +90,10 @@ def _ordered(candidates: Candidates) -> list[Mapping[str, Any]]:
         return not candidate.get("chosen"), math.inf if error is None else float(error)
 
     return sorted(candidates, key=place)
+
+
+def _error(value: float | None) -> str:
+    """A squared error; one that is only rounding is not spelt out."""
+    if value is not None and 0 <= value < LEAST_ERROR:
+        return f"below {LEAST_ERROR:.6f}"
+    return number(value)

@@ -350,3 +350,12 @@ def test_only_the_network_that_was_trained_last_is_drawn() -> None:
     assert last_training([]) == []
     # What began before the file did.
     assert last_training(first[1:]) == first[1:]
+
+
+def test_epoch_chart_names_an_error_that_lies_below_the_axis() -> None:
+    """The line ends at the axis; the label says what the error is."""
+    exact = [{"epoch": 0, **dict.fromkeys(QUADRANTS, 0.4)}]
+    exact.append({"epoch": 1, **dict.fromkeys(QUADRANTS, 1e-15)})
+    figure = epoch_chart(exact, {name: {"mse_mean": 0.5} for name in QUADRANTS})
+    labels = [annotation.text for annotation in figure.layout.annotations]
+    assert "estimates 0" in labels
