@@ -10,7 +10,7 @@ conformal intervals holds less than it should where columns are few and differ. 
 smallest under which the pairs that calibrate would have been covered by those of them that share
 neither their row nor their column, and never below the plain one. Mean coverage of all other pairs
 of 200 synthetic matrices, the lowest and highest of eight structures of error
-(``benchmarks/coverage.py``):
+(``benchmarks/interval_coverage.py``):
 
     calibrating half   nominal   plain rank       leaving row and column out
     16 x 8             0.90      0.880 to 0.909   0.907 to 0.916

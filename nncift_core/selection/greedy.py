@@ -1,99 +1,145 @@
-"""Batched lazy greedy with rounds, for any monotone submodular coverage.
+"""Greedy with rounds and phases, for any coverage and any way of finding the next row.
 
-Knows no objective and no arithmetic of gains: ``Lookahead`` finds the best row, this decides what
-a pick, a saturated round and the end mean. The order is that of the plain greedy algorithm.
+Pins first, then what quotas demand at least, then everything else, the largest gain first. When
+no open row gains enough, coverage begins anew: a round. Knows nothing of how gains are computed.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
+from nncift_core.errors import ConfigError
 from nncift_core.progress import Progress
-from nncift_core.selection.lookahead import Coverage, Lookahead
-from nncift_core.selection.maximise import Picks
+from nncift_core.selection import kernels
+from nncift_core.selection.finders import Finder, Trail
+from nncift_core.selection.matrices import Picks
+from nncift_core.selection.openings import Openings
 from nncift_core.types import IndexArray
 
 SATURATION = 1e-6
 """A round ends when no row gains more than this share of the round's f(A)."""
 
+ANY = -1.0
+"""Share of f(A) that pins and owed rows must gain: none."""
 
-def greedy(coverage: Coverage, budget: int, by_rank: IndexArray, progress: Progress) -> Picks:
-    """The first ``budget`` picks of greedy with rounds.
+CHUNK = 64
+"""Picks between two looks at the clock."""
+
+REPORT_SECONDS = 0.2
+
+
+def greedy(
+    finder: Finder,
+    openings: Openings,
+    by_rank: IndexArray,
+    budget: int,
+    progress: Progress,
+) -> Picks:
+    """At most ``budget`` picks of greedy with rounds.
 
     Args:
-        coverage: With an empty set.
-        budget: 1 to ``len(by_rank)``.
+        finder: With an empty set.
+        openings: The rows that may be chosen; shared with the finder.
         by_rank: ``(n_train,)`` positions, those that win ties first.
+        budget: 1 to ``n_train``.
         progress: Advanced by picks.
 
     Raises:
-        DataError: A gain is NaN or infinite.
+        ConfigError: What quotas demand does not fit into the token budget.
         Cancelled: From ``progress``.
     """
-    lookahead = Lookahead(coverage, by_rank)
-    picks = _Record(budget, progress)
-    current_round, value, saturated_at = 1, 0.0, None
-    while len(picks) < budget:
-        rank, gain = lookahead.best(SATURATION * value)
-        if rank >= 0:
-            row = int(by_rank[rank])
-            picks.append(row, gain, current_round, *coverage.add(row))
-            lookahead.remove(rank)
-            value += gain
-        elif current_round > 1 and value == 0.0:
-            for rest in lookahead.remaining()[: budget - len(picks)]:
-                picks.append(int(by_rank[rest]), 0.0, current_round, 0, -1)
-        else:
-            saturated_at = len(picks) if saturated_at is None else saturated_at
-            current_round, value = current_round + 1, 0.0
-            coverage.reset()
-            lookahead.restart()
-    picks.flush()
+    trail, report = Trail.of_length(budget), reporter(progress)
+    round_ = np.ones(budget, dtype=np.int32)
+    phases = np.full(budget, kernels.FREE, dtype=np.int8)
+    made, value, ended = 0, 0.0, "budget"
+    finder.restart()
+    for phase in (kernels.PINNED, kernels.OWED):
+        before, last = made, min(budget, made + len(openings.rows(phase)))
+        finder.begin(phase)
+        while made < last:
+            made, value, why = finder.picks(trail, made, min(made + CHUNK, last), value, ANY)
+            report(made)
+            if why != kernels.FULL:
+                break
+        phases[before:made] = phase
+    if openings.owing:
+        raise ConfigError(
+            "The quotas demand more rows than the other demands leave.",
+            "Lower what they demand at least, or raise the budget.",
+        )
+    current, saturated_at = 1, None
+    finder.begin(kernels.FREE)
+    while made < budget:
+        before = made
+        stop = min(made + CHUNK, budget)
+        made, value, why = finder.picks(trail, made, stop, value, SATURATION)
+        round_[before:made] = current
+        report(made)
+        if why == kernels.TOKENS:
+            ended = "tokens"
+            break
+        if why == kernels.FULL:
+            continue
+        if not len(openings.rows(kernels.FREE)):
+            ended = "rows"
+            break
+        if current > 1 and value == 0.0:
+            before = made
+            made, ended = fill(finder, openings, by_rank, trail, made, budget)
+            round_[before:made] = current
+            report(made)
+            break
+        saturated_at = made if saturated_at is None else saturated_at
+        current, value = current + 1, 0.0
+        finder.restart()
+        finder.begin(kernels.FREE)
+    report(made, force=True)
     return Picks(
-        np.asarray(picks.order, dtype=np.int64),
-        np.asarray(picks.gain, dtype=np.float64),
-        np.asarray(picks.round, dtype=np.int32),
-        saturated_at,
-        np.asarray(picks.newly_best, dtype=np.int64),
-        np.asarray(picks.gains_most, dtype=np.int64),
+        order=trail.order[:made],
+        gain=trail.gain[:made],
+        round=round_[:made],
+        saturated_at=saturated_at,
+        newly_best=trail.newly_best[:made],
+        gains_most=trail.gains_most[:made],
+        phase=phases[:made],
+        ended=ended,
     )
 
 
-class _Record:
-    """Grows the pick lists and reports progress in small batches."""
+def fill(
+    finder: Finder,
+    openings: Openings,
+    by_rank: IndexArray,
+    trail: Trail,
+    made: int,
+    budget: int,
+) -> tuple[int, str]:
+    """The rows that gain nothing even alone, in tie order; returns picks made and why it ended."""
+    for row in by_rank:
+        if made == budget:
+            return made, "budget"
+        if not openings.is_open(int(row), kernels.FREE):
+            continue
+        if not openings.fits(int(row)):
+            return made, "tokens"
+        finder.add(int(row))
+        trail.order[made], trail.newly_best[made] = row, 0
+        made += 1
+    return made, "budget" if made == budget else "rows"
 
-    REPORT_ROWS = 64
-    REPORT_SECONDS = 0.2
 
-    def __init__(self, budget: int, progress: Progress) -> None:
-        self.order: list[int] = []
-        self.gain: list[float] = []
-        self.round: list[int] = []
-        self.newly_best: list[int] = []
-        self.gains_most: list[int] = []
-        self._progress = progress
-        self._reported = 0
-        self._last = time.monotonic()
+def reporter(progress: Progress) -> Callable[..., None]:
+    """Reports picks in batches, so that progress costs nothing beside them."""
+    reported, last = 0, time.monotonic()
 
-    def __len__(self) -> int:
-        return len(self.order)
+    def report(made: int, force: bool = False) -> None:
+        nonlocal reported, last
+        now = time.monotonic()
+        if made > reported and (force or now - last > REPORT_SECONDS):
+            reported, last, advance = made, now, made - reported
+            progress.advance(advance)
 
-    def append(self, row: int, gain: float, round_: int, newly_best: int, gains_most: int) -> None:
-        self.order.append(row)
-        self.gain.append(gain)
-        self.round.append(round_)
-        self.newly_best.append(newly_best)
-        self.gains_most.append(gains_most)
-        due = len(self.order) - self._reported >= self.REPORT_ROWS
-        if due or time.monotonic() - self._last > self.REPORT_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Report the picks not yet reported. Raises: Cancelled."""
-        if len(self.order) > self._reported:
-            count = len(self.order) - self._reported
-            self._reported = len(self.order)
-            self._last = time.monotonic()
-            self._progress.advance(count)
+    return report

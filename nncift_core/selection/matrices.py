@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,27 @@ SCALE_BLOCK = 4_194_304
 """Elements scaled at a time: 16 MiB of float32, so that scaling needs no second matrix."""
 
 
+class Blocks(Protocol):
+    """A matrix that is computed when it is read, see ``scaled.ScaledSource``."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        """``(stop - start, n_columns)`` float32, scaled."""
+
+    def rows(self, positions: IndexArray) -> FloatArray:
+        """``(len(positions), n_columns)`` float32, scaled."""
+
+
 @dataclass(frozen=True)
 class Matrices:
     """The scaled influence that objectives read; what an objective does not need may be None.
 
     All matrices are on one scale (``scale`` with the same lo and hi), float32, with the
-    helping rows first; a read-only memory map is fine, none is copied or changed.
+    helping rows first; a read-only memory map is fine, none is copied or changed. One that does
+    not fit in memory is a ``scaled.ScaledSource``.
 
     Attributes:
         row_mean: ``(n_train,)`` mean influence of each pool row on the targets, self pairs left
@@ -39,9 +55,9 @@ class Matrices:
     """
 
     row_mean: NDArray[np.floating]
-    target: FloatArray | None = None
-    pool: FloatArray | None = None
-    existing: FloatArray | None = None
+    target: FloatArray | Blocks | None = None
+    pool: FloatArray | Blocks | None = None
+    existing: FloatArray | Blocks | None = None
     row_scores: NDArray[np.floating] | None = None
     subtasks: Sequence[str | None] | None = None
 
@@ -69,33 +85,50 @@ class Matrices:
         return len(self.row_mean)
 
 
-@dataclass(frozen=True)
-class SelectionResult:
+@dataclass(frozen=True, eq=False)
+class Picks:
+    """Chosen rows in order; the fields are those of ``SelectionResult``."""
+
+    order: IndexArray
+    gain: DoubleArray
+    round: NDArray[np.int32]
+    saturated_at: int | None
+    newly_best: IndexArray
+    gains_most: IndexArray
+    phase: NDArray[np.int8]
+    ended: str
+
+
+@dataclass(frozen=True, eq=False)
+class SelectionResult(Picks):
     """Chosen pool rows, best first. The order is nested: its first k rows are the answer for k.
 
     Attributes:
-        objective: Name of the objective.
         order: ``(k,)`` positions in the pool.
         gain: ``(k,)`` what each pick added to its round's f(A); for top-k and round robin the
             score the row was picked by.
         round: ``(k,)`` from 1; objectives without rounds stay in round 1.
         saturated_at: Picks of the first round, None when it never ended.
-        value: f(A) of all chosen rows together, in a single round.
         newly_best: ``(k,)`` columns (targets, or pool rows) that the pick covers better than all
             earlier picks of its round; -1 where the objective has no such thing.
         gains_most: ``(k,)`` position of the column the pick gains most on, -1 where there is none.
+        phase: ``(k,)`` 0 for pinned rows, 1 for rows that a quota demanded, 2 for all others.
+        ended: ``budget`` when all rows were chosen that were asked for; ``tokens`` when the next
+            row would not fit into the token budget; ``rows`` when the constraints left no row.
+        objective: Name of the objective.
+        optimizer: Name of the optimizer.
+        value: f(A) of all chosen rows together, in a single round.
         exact: Whether the order is that of the plain greedy algorithm, tie for tie.
+        ratio: A proven lower bound of the first round's f(A) as a share of what the best choice of
+            as many rows could reach, and so of what greedy reaches; 1.0 where the order is exact,
+            None where nothing is proven.
     """
 
-    objective: str
-    order: IndexArray
-    gain: DoubleArray
-    round: NDArray[np.int32]
-    saturated_at: int | None
-    value: float
-    newly_best: IndexArray
-    gains_most: IndexArray
+    objective: str = ""
+    optimizer: str = "lazy"
+    value: float = 0.0
     exact: bool = True
+    ratio: float | None = 1.0
 
     def __len__(self) -> int:
         return len(self.order)

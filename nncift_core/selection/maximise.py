@@ -1,14 +1,13 @@
-"""The entry to selection: checks what an objective needs, runs it, evaluates any order.
+"""The entry to selection: checks what an objective needs, maximises it, evaluates any order.
 
-Knows the registry and nothing of single objectives. An objective is a class with
-``select(matrices, budget, ties, progress)`` and ``value(matrices, order)``.
+Knows the registries and nothing of single objectives or optimizers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,46 +15,11 @@ from numpy.typing import NDArray
 from nncift_core.errors import ConfigError
 from nncift_core.progress import Progress, SilentProgress
 from nncift_core.registry import Entry
-from nncift_core.selection.matrices import DoubleArray, Matrices, SelectionResult
-from nncift_core.selection.objectives import OBJECTIVES
+from nncift_core.selection.constraints import Constraints, check
+from nncift_core.selection.matrices import Matrices, Picks, SelectionResult
+from nncift_core.selection.objectives import OBJECTIVES, Settings
+from nncift_core.selection.optimizers import OPTIMIZERS
 from nncift_core.types import IndexArray
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The two numbers of the formulas.
-
-    Attributes:
-        eta: η of FLMI: how far a pool row is covered for the targets' sake.
-        nu: ν of FLCG: how much of what existing rows cover is taken as covered.
-    """
-
-    eta: float = 1.0
-    nu: float = 1.0
-
-
-@dataclass(frozen=True)
-class Picks:
-    """What an objective's ``select`` gives back; the fields are those of SelectionResult."""
-
-    order: IndexArray
-    gain: DoubleArray
-    round: NDArray[np.int32]
-    saturated_at: int | None
-    newly_best: IndexArray
-    gains_most: IndexArray
-
-
-class Objective(Protocol):
-    """What a registered objective is, built from ``Settings``."""
-
-    def select(
-        self, matrices: Matrices, budget: int, by_rank: IndexArray, progress: Progress
-    ) -> Picks:
-        """The chosen rows; ``by_rank`` lists all rows with those that win ties first."""
-
-    def value(self, matrices: Matrices, order: IndexArray) -> float:
-        """f(A) of the rows in ``order``, in a single round."""
 
 
 def maximise(
@@ -67,8 +31,12 @@ def maximise(
     progress: Progress | None = None,
     eta: float = 1.0,
     nu: float = 1.0,
+    quality_weight: float = 0.5,
+    optimizer: str = "lazy",
+    constraints: Constraints | None = None,
+    seed: int = 0,
 ) -> SelectionResult:
-    """Choose ``budget`` pool rows by greedy maximisation of an objective, in rounds.
+    """Choose up to ``budget`` pool rows by greedy maximisation of an objective, in rounds.
 
     In a round, f(A) is the value of the round's own picks: coverage starts anew, so the
     threshold of a round does not depend on the rounds before. The round ends when no remaining
@@ -77,23 +45,32 @@ def maximise(
     nothing even alone) follow in tie order with gain 0 and no further round begins.
 
     Gains within a relative 1e-9 of the best are ties; they go to the higher row mean, then to the
-    smaller id. No random number is drawn: the same input gives the same bytes.
+    smaller id. The same input gives the same bytes.
+
+    Pinned rows come first, then what quotas demand at least, then all others; with a token budget
+    the largest gain a token comes first, and the order ends where the next row does not fit. So
+    every prefix of the order is the answer for a smaller budget.
 
     Args:
         objective: A name of ``OBJECTIVES``.
         matrices: At least what ``OBJECTIVES[objective].needs`` names.
-        budget: Rows to choose, 1 to ``n_train``.
+        budget: Rows to choose at most, 1 to ``n_train``; fewer where the constraints leave fewer.
         row_ids: Id of each pool row, compared as strings in ties.
         progress: Advanced by picked rows; the caller begins the stage.
         eta: η of FLMI and its query variant.
         nu: ν of FLCG.
+        quality_weight: Weight of quality in ``mix``.
+        optimizer: A name of ``OPTIMIZERS``; objectives that cover nothing are always exact.
+        constraints: What the curator demands; nothing if None.
+        seed: Of the stochastic optimizer's samples.
 
     Raises:
-        ConfigError: Unknown objective, a matrix it needs is missing, a budget outside the pool.
+        ConfigError: Unknown objective or optimizer, a matrix it needs is missing, a budget outside
+            the pool, or demands that contradict each other.
         DataError: A matrix holds NaN or infinite values.
         Cancelled: From ``progress``.
     """
-    entry = OBJECTIVES[objective]
+    entry, method = OBJECTIVES[objective], OPTIMIZERS[optimizer]
     _check_needs(entry, matrices)
     n_train = matrices.n_train
     if not 1 <= budget <= n_train:
@@ -103,19 +80,23 @@ def maximise(
         )
     if len(row_ids) != n_train:
         raise ValueError(f"{len(row_ids)} row ids for {n_train} pool rows.")
-    implementation: Objective = entry.load()(Settings(eta, nu))
+    demands = constraints or Constraints()
+    check(demands, n_train, budget, row_ids)
+    progress = progress or SilentProgress()
     by_rank = tie_order(matrices.row_mean, row_ids)
-    picks = implementation.select(matrices, budget, by_rank, progress or SilentProgress())
-    return SelectionResult(
-        objective=objective,
-        order=picks.order,
-        gain=picks.gain,
-        round=picks.round,
-        saturated_at=picks.saturated_at,
-        value=implementation.value(matrices, picks.order),
-        newly_best=picks.newly_best,
-        gains_most=picks.gains_most,
-    )
+    if not entry.rounds:
+        from nncift_core.selection.openings import Openings
+
+        modular = entry.load()(matrices)
+        picks = modular.select(Openings(demands, n_train), by_rank, budget, progress)
+        return _result(picks, objective, "lazy", modular.value(picks.order), True, 1.0)
+    from nncift_core.selection.optimizing import Problem
+
+    coverage = entry.load()(matrices, Settings(eta, nu, quality_weight))
+    problem = Problem(coverage, demands, by_rank, budget, progress, seed)
+    found = method.load()(problem)
+    value_ = coverage.value(found.picks.order)
+    return _result(found.picks, objective, optimizer, value_, found.exact, found.ratio)
 
 
 def value(
@@ -125,6 +106,7 @@ def value(
     *,
     eta: float = 1.0,
     nu: float = 1.0,
+    quality_weight: float = 0.5,
 ) -> float:
     """f(A) of any set of pool positions, in a single round and float64, for comparisons.
 
@@ -135,8 +117,10 @@ def value(
     """
     entry = OBJECTIVES[objective]
     _check_needs(entry, matrices)
-    implementation: Objective = entry.load()(Settings(eta, nu))
-    return implementation.value(matrices, np.asarray(order, dtype=np.int64))
+    rows = np.asarray(order, dtype=np.int64)
+    if not entry.rounds:
+        return float(entry.load()(matrices).value(rows))
+    return float(entry.load()(matrices, Settings(eta, nu, quality_weight)).value(rows))
 
 
 def random_selection(n_train: int, budget: int, seed: int) -> IndexArray:
@@ -148,9 +132,10 @@ def random_selection(n_train: int, budget: int, seed: int) -> IndexArray:
 def tie_order(row_mean: NDArray[np.floating], row_ids: Sequence[str]) -> IndexArray:
     """All positions, those that win ties first: higher row mean, then smaller id."""
     mean = np.asarray(row_mean, dtype=np.float64)
-    mean = np.where(np.isnan(mean), -np.inf, mean).tolist()
-    ordered = sorted(range(len(mean)), key=lambda row: (-mean[row], row_ids[row], row))
-    return np.asarray(ordered, dtype=np.int64)
+    mean = np.where(np.isnan(mean), -np.inf, mean)
+    by_id = np.array(sorted(range(len(mean)), key=row_ids.__getitem__), dtype=np.int64)
+    ordered: IndexArray = by_id[np.argsort(-mean[by_id], kind="stable")]
+    return ordered
 
 
 _MATRIX_OF = {
@@ -168,3 +153,17 @@ def _check_needs(entry: Entry, matrices: Matrices) -> None:
                 f"Objective {entry.name!r} needs {words}, which this run does not have.",
                 "Choose a method that gives it, or another objective such as 'topk'.",
             )
+
+
+def _result(
+    picks: Picks, objective: str, optimizer: str, value_: float, exact: bool, ratio: float | None
+) -> SelectionResult:
+    shared: dict[str, Any] = {item.name: getattr(picks, item.name) for item in fields(picks)}
+    return SelectionResult(
+        **shared,
+        objective=objective,
+        optimizer=optimizer,
+        value=value_,
+        exact=exact,
+        ratio=ratio,
+    )

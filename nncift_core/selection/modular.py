@@ -5,43 +5,57 @@ Neither covers anything, so neither has rounds: every pick is in round 1 and not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nncift_core.errors import ConfigError
 from nncift_core.progress import Progress
-from nncift_core.selection.facility_location import FacilityLocationTarget
-from nncift_core.selection.matrices import Matrices, finite_rows
-from nncift_core.selection.maximise import Picks, Settings
+from nncift_core.selection import kernels
+from nncift_core.selection.column_lists import ColumnLists, column_lists
+from nncift_core.selection.column_coverage import ColumnCoverage, in_blocks
+from nncift_core.selection.formulas import present
+from nncift_core.selection.greedy import CHUNK, reporter
+from nncift_core.selection.matrices import DoubleArray, Matrices, Picks, finite_rows
+from nncift_core.selection.openings import Openings
+from nncift_core.selection.scaled import BLOCK_VALUES, ScaledSource
 from nncift_core.types import FloatArray, IndexArray
 
-REPORT_ROWS = 64
-"""Picks between two reports of progress."""
-
-COLUMN_BLOCK = 64
-"""Columns gathered at once: a row's cache lines are then read once for 16 columns, not for one."""
+SPARE = 16
+"""Rows that each turn's list holds beyond twice its share of the budget."""
 
 
 class TopK:
     """The rows of the highest score: ``row_scores`` where given, else the row mean."""
 
-    def __init__(self, settings: Settings) -> None:
-        del settings  # no parameters
+    def __init__(self, matrices: Matrices) -> None:
+        scores = matrices.row_mean if matrices.row_scores is None else matrices.row_scores
+        self._scores = finite_rows(np.asarray(scores))
 
     def select(
-        self, matrices: Matrices, budget: int, by_rank: IndexArray, progress: Progress
+        self, openings: Openings, by_rank: IndexArray, budget: int, progress: Progress
     ) -> Picks:
-        """Sorted by score, ties by rank. Raises: DataError, Cancelled."""
-        scores = _scores(matrices)
-        ranked = by_rank[np.argsort(-scores[by_rank], kind="stable")]
-        order = ranked[:budget]
-        progress.advance(budget)
-        return _single_round(order, scores[order], np.full(budget, -1))
+        """Sorted by score, ties by rank; with a token budget by score too. Raises: Cancelled."""
+        ranked = by_rank[np.argsort(-self._scores[by_rank], kind="stable")]
+        places = {phase: 0 for phase in (kernels.PINNED, kernels.OWED, kernels.FREE)}
 
-    def value(self, matrices: Matrices, order: IndexArray) -> float:
+        def best(phase: int) -> tuple[int, float, int]:
+            for place in range(places[phase], len(ranked)):
+                row = int(ranked[place])
+                if phase == kernels.PINNED and row not in pinned:
+                    continue
+                if openings.is_open(row, phase):
+                    places[phase] = place
+                    return row, float(self._scores[row]), -1
+            places[phase] = len(ranked)
+            return -1, 0.0, -1
+
+        pinned = set(openings.rows(kernels.PINNED).tolist())
+        return _one_by_one(best, openings, budget, progress)
+
+    def value(self, order: IndexArray) -> float:
         """Sum of the chosen scores."""
-        return float(_scores(matrices)[order].sum())
+        return float(self._scores[order].sum())
 
 
 class RoundRobin:
@@ -52,87 +66,156 @@ class RoundRobin:
     summation cannot part equal means. A pick's gain is that score.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, matrices: Matrices) -> None:
+        self._target = present(matrices.target)
+        self._scores, self._columns = _turns(self._target, matrices.subtasks)
 
     def select(
-        self, matrices: Matrices, budget: int, by_rank: IndexArray, progress: Progress
+        self, openings: Openings, by_rank: IndexArray, budget: int, progress: Progress
     ) -> Picks:
-        """Picks in turn, ties by rank. Raises: DataError, Cancelled."""
-        if matrices.target is None:
-            raise ValueError("The objective's matrix is missing.")
-        scores, columns = _turns(matrices.target, matrices.subtasks)
-        queues = _Queues(scores, by_rank, budget)
-        open_rows = np.ones(len(by_rank), dtype=bool)
-        order = np.empty(budget, dtype=np.int64)
-        turn = np.empty(budget, dtype=np.int64)
-        reported = 0
-        for pick in range(budget):
-            turn[pick] = pick % scores.shape[1]
-            order[pick] = queues.take(int(turn[pick]), open_rows)
-            if pick + 1 - reported >= REPORT_ROWS or pick + 1 == budget:
-                progress.advance(pick + 1 - reported)
-                reported = pick + 1
-        gain = scores[order, turn].astype(np.float64)
-        return _single_round(order, gain, columns[turn])
+        """Picks in turn, ties by rank. Pins are taken by the turn they are best for.
 
-    def value(self, matrices: Matrices, order: IndexArray) -> float:
+        Raises: DataError, Cancelled.
+        """
+        queues = _Queues(self._scores, by_rank, openings, budget)
+        turn = 0
+
+        def best(phase: int) -> tuple[int, float, int]:
+            nonlocal turn
+            if phase != kernels.FREE:
+                rows = openings.rows(phase)
+                if not len(rows):
+                    return -1, 0.0, -1
+                scores = queues.best_scores(rows)
+                row = int(rows[np.lexsort((queues.rank[rows], -scores))[0]])
+                return row, float(scores.max()), -1
+            row, score = queues.take(turn)
+            column = int(self._columns[turn])
+            turn = (turn + 1) % len(self._columns)
+            return row, score, column
+
+        return _one_by_one(best, openings, budget, progress)
+
+    def value(self, order: IndexArray) -> float:
         """Round robin maximises no function; its sets are valued by FL (target)."""
-        return FacilityLocationTarget(self._settings).value(matrices, order)
+        return ColumnCoverage(self._target).value(order)
+
+
+def top_k(matrices: Matrices) -> TopK:
+    """Objective ``topk``."""
+    return TopK(matrices)
+
+
+def round_robin(matrices: Matrices) -> RoundRobin:
+    """Objective ``round-robin``."""
+    return RoundRobin(matrices)
+
+
+def _one_by_one(
+    best: Callable[[int], tuple[int, float, int]],
+    openings: Openings,
+    budget: int,
+    progress: Progress,
+) -> Picks:
+    """Pins, then what quotas demand, then the rest; ``best`` gives row, score, column."""
+    order, gain, most, phases = [], [], [], []
+    report, ended = reporter(progress), "budget"
+    for phase in (kernels.PINNED, kernels.OWED, kernels.FREE):
+        if phase == kernels.FREE and openings.owing:
+            raise ConfigError(
+                "The quotas demand more rows than the other demands leave.",
+                "Lower what they demand at least, or raise the budget.",
+            )
+        while len(order) < budget:
+            row, score, column = best(phase)
+            if row < 0:
+                ended = "rows"
+                break
+            if not openings.fits(row):
+                ended = "tokens"
+                break
+            openings.take(row)
+            order.append(row)
+            gain.append(score)
+            most.append(column)
+            phases.append(phase)
+            if len(order) % CHUNK == 0:
+                report(len(order))
+    report(len(order), force=True)
+    count = len(order)
+    return Picks(
+        order=np.array(order, dtype=np.int64),
+        gain=np.array(gain, dtype=np.float64),
+        round=np.ones(count, dtype=np.int32),
+        saturated_at=None,
+        newly_best=np.full(count, -1, dtype=np.int64),
+        gains_most=np.array(most, dtype=np.int64),
+        phase=np.array(phases, dtype=np.int8),
+        ended="budget" if count == budget else ended,
+    )
 
 
 class _Queues:
-    """For each column its best rows in order, computed when first needed."""
+    """For each turn its best rows in order; lists that run out are made anew, all at once."""
 
-    def __init__(self, scores: FloatArray, by_rank: IndexArray, budget: int) -> None:
-        self._scores = scores
-        self._by_rank = by_rank
-        self._length = 16 + 2 * -(-budget // scores.shape[1])
-        self._queues: dict[int, list[int]] = {}
-        self._block_start = -1
-        self._block = np.empty((0, 0), dtype=np.float32)
+    def __init__(
+        self,
+        scores: FloatArray | ScaledSource,
+        by_rank: IndexArray,
+        openings: Openings,
+        budget: int,
+    ) -> None:
+        self._scores, self._openings = scores, openings
+        self.rank = np.empty(len(by_rank), dtype=np.int64)
+        self.rank[by_rank] = np.arange(len(by_rank))
+        n_turns = scores.shape[1]
+        self._length = SPARE + 2 * -(-budget // n_turns)
+        self._places = np.zeros(n_turns, dtype=np.int64)
+        self._lists = self._fresh(np.arange(n_turns))
 
-    def take(self, column: int, open_rows: NDArray[np.bool_]) -> int:
-        """The best open row of the column, closed by this call."""
-        while True:
-            queue = self._queues.get(column)
-            if not queue:
-                queue = self._queues[column] = self._best_open(column, open_rows)
-            row = queue.pop()
-            if open_rows[row]:
-                open_rows[row] = False
+    def take(self, turn: int) -> tuple[int, float]:
+        """The best open row of a turn and its score; -1 when no row is open."""
+        row = self._next(turn)
+        if row < 0 and len(self._openings.rows(kernels.FREE)):
+            # Lists of other turns that have run low are refilled with this one's pass.
+            low = np.flatnonzero(self._places * 4 >= self._length * 3)
+            columns = np.union1d(low, [turn])
+            fresh = self._fresh(columns)
+            self._lists.rows[columns] = fresh.rows
+            self._lists.values[columns] = fresh.values
+            self._places[columns] = 0
+            row = self._next(turn)
+        if row < 0:
+            return -1, 0.0
+        return row, float(self._lists.values[turn, self._places[turn] - 1])
+
+    def best_scores(self, rows: IndexArray) -> DoubleArray:
+        """``(len(rows),)`` highest score of any turn."""
+        if isinstance(self._scores, ScaledSource):
+            return finite_rows(self._scores.rows(rows).max(axis=1))
+        return finite_rows(self._scores[rows].max(axis=1))
+
+    def _next(self, turn: int) -> int:
+        place = int(self._places[turn])
+        rows = self._lists.rows[turn]
+        while place < len(rows) and rows[place] >= 0:
+            row = int(rows[place])
+            place += 1
+            if self._openings.is_open(row, kernels.FREE):
+                self._places[turn] = place
                 return row
+        self._places[turn] = len(rows)
+        return -1
 
-    def _best_open(self, column: int, open_rows: NDArray[np.bool_]) -> list[int]:
-        """The best open rows of a column, best last; all rows tied at the cut are in."""
-        rows = self._by_rank[open_rows[self._by_rank]]
-        values = self._column(column)[rows]
-        if len(rows) > self._length:
-            cut = np.partition(values, len(rows) - self._length)[len(rows) - self._length]
-            kept = values >= cut
-            rows, values = rows[kept], values[kept]
-        # Rows come by tie rank, so a stable sort leaves ties in that order.
-        return rows[np.argsort(-values, kind="stable")][::-1].tolist()  # type: ignore[no-any-return]
-
-    def _column(self, column: int) -> FloatArray:
-        start = column - column % COLUMN_BLOCK
-        if start != self._block_start:
-            part = self._scores[:, start : start + COLUMN_BLOCK]
-            self._block = np.ascontiguousarray(part.T)
-            finite_rows(self._block.max(axis=0))
-            self._block_start = start
-        values: FloatArray = self._block[column - start]
-        return values
-
-
-def _scores(matrices: Matrices) -> NDArray[np.float64]:
-    scores = matrices.row_mean if matrices.row_scores is None else matrices.row_scores
-    return finite_rows(np.asarray(scores))
+    def _fresh(self, columns: IndexArray) -> ColumnLists:
+        allowed = np.zeros(len(self.rank), dtype=np.bool_)
+        allowed[self._openings.rows(kernels.FREE)] = True
+        return column_lists(self._scores, self.rank, self._length, allowed=allowed, columns=columns)
 
 
 def _turns(
-    target: FloatArray, subtasks: Sequence[str | None] | None
-) -> tuple[FloatArray, IndexArray]:
+    target: FloatArray | ScaledSource, subtasks: Sequence[str | None] | None
+) -> tuple[FloatArray | ScaledSource, IndexArray]:
     """Scores ``(n_train, n_turns)`` and the target column each turn stands for, -1 for subtasks."""
     names = list(subtasks or ())
     if not any(name is not None for name in names):
@@ -140,20 +223,9 @@ def _turns(
     groups: dict[str | None, list[int]] = {}
     for column, name in enumerate(names):
         groups.setdefault(name, []).append(column)
-    scores = np.empty((len(target), len(groups)), dtype=np.float32)
-    for turn, columns in enumerate(groups.values()):
-        for start in range(0, len(target), 4096):
-            block = target[start : start + 4096, columns]
-            scores[start : start + 4096, turn] = block.mean(axis=1, dtype=np.float64)
+    scores = np.empty((target.shape[0], len(groups)), dtype=np.float32)
+    for start, block in in_blocks(target, BLOCK_VALUES):
+        for turn, columns in enumerate(groups.values()):
+            means = block[:, columns].mean(axis=1, dtype=np.float64)
+            scores[start : start + len(block), turn] = means
     return scores, np.full(len(groups), -1)
-
-
-def _single_round(order: IndexArray, gain: NDArray[np.float64], most: IndexArray) -> Picks:
-    return Picks(
-        order.astype(np.int64),
-        gain,
-        np.ones(len(order), dtype=np.int32),
-        None,
-        np.full(len(order), -1, dtype=np.int64),
-        most.astype(np.int64),
-    )

@@ -44,7 +44,7 @@ def only(matrices, needs):
 every = pytest.mark.parametrize("entry", OBJECTIVES, ids=lambda entry: entry.name)
 
 
-def test_the_eight_names_of_the_command_line():
+def test_the_names_of_the_command_line():
     assert OBJECTIVES.names == [
         "fl",
         "fl-pool",
@@ -52,6 +52,7 @@ def test_the_eight_names_of_the_command_line():
         "flmi-query",
         "flcg",
         "coverage",
+        "mix",
         "topk",
         "round-robin",
     ]

@@ -1,4 +1,4 @@
-"""The batched lazy greedy against plain greedy, pick for pick, for every objective.
+"""Every optimizer against plain greedy, pick for pick, for every objective.
 
 The plain side shares nothing with the package: every gain is f(A + row) - f(A) written out column
 by column in float64, at every pick, for every row.
@@ -12,11 +12,19 @@ import numpy as np
 import pytest
 
 from nncift_core.selection import Matrices, maximise, scale, value
-from nncift_core.selection.facility_location import MaxCoverage
-from nncift_core.selection.lookahead import FRONT_ROWS
-from nncift_core.selection.row_blocks import RowBlocks
+from nncift_core.selection.finders import compiled_function
+from nncift_core.selection.formulas import saturated, target
+from nncift_core.selection.kernels import all_gains
+from nncift_core.selection.scaled import ScaledSource
 
-GREEDY = ["fl", "fl-pool", "flmi", "flmi-query", "flcg", "coverage"]
+GREEDY = ["fl", "fl-pool", "flmi", "flmi-query", "flcg", "coverage", "mix"]
+WEIGHT = 0.3
+
+
+def quality(target):
+    """A row's mean on the targets, between the lowest and the highest of the pool."""
+    mean = np.round(target.mean(axis=1), 2).astype(np.float64)
+    return (mean - mean.min()) / max(mean.max() - mean.min(), 1e-300)
 
 
 def objective_value(name, target, pool, existing, chosen, eta=1.0, nu=1.0):
@@ -39,18 +47,23 @@ def objective_value(name, target, pool, existing, chosen, eta=1.0, nu=1.0):
         return float(np.maximum(pool[chosen].max(axis=0) - floor, 0.0).sum())
     if name == "coverage":
         return float(np.sqrt(target[chosen].sum(axis=0)).sum())
+    if name == "mix":
+        best = target[chosen].max(axis=0).sum()
+        return float((1 - WEIGHT) * best + WEIGHT * quality(target)[chosen].sum())
     raise AssertionError(name)
 
 
 def column_gain(name, target, pool, existing, chosen, row, eta=1.0, nu=1.0):
     """f(A + row) - f(A), summed over the columns' own differences, so that nothing cancels."""
     total = 0.0
-    if name in ("fl", "flmi-query"):
+    if name in ("fl", "flmi-query", "mix"):
         for j in range(target.shape[1]):
             have = max((float(target[a, j]) for a in chosen), default=0.0)
             total += max(float(target[row, j]) - have, 0.0)
         if name == "flmi-query":
             total += eta * max(float(v) for v in target[row])
+        if name == "mix":
+            total = (1 - WEIGHT) * total + WEIGHT * quality(target)[row]
         return total
     if name == "coverage":
         for j in range(target.shape[1]):
@@ -173,7 +186,7 @@ def test_the_order_is_that_of_plain_greedy(objective, make, size):
     matrices = matrices_of(make(11, *size))
     ids = scrambled_ids(size[0])
     budget = size[0]
-    found = maximise(objective, matrices, budget, row_ids=ids)
+    found = maximise(objective, matrices, budget, row_ids=ids, quality_weight=WEIGHT)
     order, gains, rounds, saturated_at = naive_greedy(
         objective,
         matrices.target,
@@ -222,12 +235,11 @@ def test_eta_and_nu_follow_the_formula(objective, number):
 
 
 @pytest.mark.parametrize("make", [random_case, permuted_case, tied_case])
-def test_more_rows_than_the_front_holds(make):
-    """Bounds beyond the front, the collected live entries and several rounds at once."""
-    n_train = 2 * FRONT_ROWS + 40
-    target = make(2, n_train, 40)[0].astype(np.float32)
+def test_many_rows_and_several_rounds(make):
+    """More than a pick looks at, and ties among hundreds of rows."""
+    target = make(2, 550, 40)[0].astype(np.float32)
     row_mean = np.round(target.mean(axis=1), 3)
-    ids = scrambled_ids(n_train)
+    ids = scrambled_ids(550)
     found = maximise("fl", Matrices(row_mean, target), 150, row_ids=ids)
     order = vectorised_greedy(target, row_mean, ids, 150)
     assert found.order.tolist() == order
@@ -260,7 +272,8 @@ def vectorised_greedy(target, row_mean, ids, budget):
 @pytest.mark.parametrize("objective", GREEDY)
 def test_the_value_is_that_of_the_definition(objective):
     matrices = matrices_of(random_case(9, 40, 15))
-    found = maximise(objective, matrices, 40, row_ids=scrambled_ids(40), eta=0.7, nu=0.6)
+    options = {"eta": 0.7, "nu": 0.6, "quality_weight": WEIGHT}
+    found = maximise(objective, matrices, 40, row_ids=scrambled_ids(40), **options)
     for count in (1, 7, 40):
         chosen = found.order[:count].tolist()
         expected = objective_value(
@@ -272,7 +285,7 @@ def test_the_value_is_that_of_the_definition(objective):
             eta=0.7,
             nu=0.6,
         )
-        got = value(objective, matrices, chosen, eta=0.7, nu=0.6)
+        got = value(objective, matrices, chosen, **options)
         assert got == pytest.approx(expected, rel=1e-6)
     assert found.value == pytest.approx(expected, rel=1e-6)
 
@@ -339,35 +352,58 @@ def test_top_k_sorts_by_score_then_mean_then_id():
     assert by_mean.order.tolist() == [4, 2]
 
 
-def test_float32_sums_stay_within_their_stated_error():
-    draw = np.random.default_rng(0)
-    matrix = draw.random((50, 3000), dtype=np.float32)
-    level = draw.random(3000, dtype=np.float32)
-    rows = np.arange(50)
-    blocks = RowBlocks(matrix)
-    quick, exact = blocks.excess(rows, level, None), blocks.exact_excess(rows, level, None)
-    assert np.abs(quick - exact).max() <= blocks.slack * exact.min()
-    plain = [sum(max(float(s) - float(c), 0.0) for s, c in zip(matrix[0], level, strict=True))]
-    np.testing.assert_allclose(exact[:1], plain, rtol=1e-12)
+@pytest.mark.parametrize("make", CASES)
+@pytest.mark.parametrize("objective", GREEDY)
+def test_the_naive_optimizer_is_plain_greedy_too(objective, make):
+    matrices = matrices_of(make(13, 40, 18))
+    ids = scrambled_ids(40)
+    options = {"row_ids": ids, "quality_weight": WEIGHT}
+    lazy = maximise(objective, matrices, 40, **options)
+    naive = maximise(objective, matrices, 40, optimizer="naive", **options)
+    assert naive.order.tolist() == lazy.order.tolist()
+    assert naive.round.tolist() == lazy.round.tolist()
+    assert naive.newly_best.tolist() == lazy.newly_best.tolist()
+    np.testing.assert_allclose(naive.gain, lazy.gain, rtol=1e-12)
 
 
-def test_collected_entries_give_the_gains_of_the_whole_matrix():
-    draw = np.random.default_rng(1)
-    matrix = draw.random((200, 150), dtype=np.float32)
-    cap = draw.random(150, dtype=np.float32)
-    for limit in (None, cap):
-        coverage = MaxCoverage(matrix, cap=limit)
-        covered, collected = np.zeros(150), False
-        for row in range(60):
-            coverage.add(row)
-            values = matrix[row] if limit is None else np.minimum(matrix[row], limit)
-            covered = np.maximum(covered, values)
-            gains, slack = coverage.estimate(np.arange(200))
-            collected |= slack == 0.0
-            capped = matrix if limit is None else np.minimum(matrix, limit)
-            plain = np.maximum(capped.astype(np.float64) - covered, 0.0).sum(axis=1)
-            np.testing.assert_allclose(gains, plain, rtol=max(slack, 1e-12), atol=1e-12)
-        assert collected
+class Source:
+    """A matrix that is only given in blocks, in original units."""
+
+    def __init__(self, values):
+        self.values, self.n_train, self.n_target = values, *values.shape
+
+    def block(self, start, stop):
+        return self.values[start:stop]
+
+
+@pytest.mark.parametrize("make", CASES)
+@pytest.mark.parametrize("objective", GREEDY + ["round-robin"])
+@pytest.mark.parametrize("optimizer", ["lazy", "sparse", "partitioned"])
+def test_blocks_give_what_the_matrix_gives(optimizer, objective, make):
+    """On small matrices every list holds all rows, and one part holds the pool: all are exact."""
+    target, pool, existing = (np.asarray(part, np.float32) for part in make(5, 40, 18))
+    mean, ids = np.round(target.mean(axis=1), 2), scrambled_ids(40)
+    whole = Matrices(mean, *(scale(part, -0.25, 3.75) for part in (target, pool, existing)))
+    parts = Matrices(
+        mean, *(ScaledSource(Source(part), -0.25, 3.75) for part in (target, pool, existing))
+    )
+    expected = maximise(objective, whole, 40, row_ids=ids)
+    found = maximise(objective, parts, 40, row_ids=ids, optimizer=optimizer)
+    assert found.order.tolist() == expected.order.tolist()
+    assert found.exact and found.ratio == 1.0
+    np.testing.assert_allclose(found.gain, expected.gain, rtol=1e-9)
+    assert found.value == pytest.approx(expected.value, rel=1e-9)
+
+
+def test_gains_of_dense_and_sparse_rows_are_those_of_the_formula():
+    values = sparse_case(1, 60, 50)[0].astype(np.float32)
+    for make in (target, saturated):
+        coverage = make(Matrices(values.mean(axis=1), values), None)
+        gains = np.empty(60)
+        all_gains(compiled_function(coverage), 0, 60, gains)
+        wide = values.astype(np.float64)
+        plain = (np.sqrt(wide) if coverage.root else wide).sum(axis=1)
+        np.testing.assert_allclose(gains, plain, rtol=1e-12)
 
 
 def test_scale_is_the_formula_and_may_write_in_place():

@@ -7,7 +7,7 @@ its row nor its column) and by the plain rank of independent residuals. Coverage
 pairs of other rows and columns that they hold. Row scores: 32 reserved rows with 16 seen and 16
 unseen columns, and the means of all other rows.
 
-    python benchmarks/coverage.py [--seeds 200]
+    python benchmarks/interval_coverage.py [--seeds 200]
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def main() -> None:
                 f"{_share(of['labelled_columns'])}",
                 flush=True,
             )
-    found = {"command": f"python benchmarks/coverage.py --seeds {seeds}", "versions": versions()}
-    write_json(output / "coverage.json", {**found, "pairs": pairs, "rows": rows})
+    found = {"command": f"python benchmarks/interval_coverage.py --seeds {seeds}", "versions": versions()}
+    write_json(output / "interval_coverage.json", {**found, "pairs": pairs, "rows": rows})
 
 
 if __name__ == "__main__":
