@@ -100,8 +100,9 @@ class ColumnCoverage:
         covered = start.copy()
         for values in self._read(order):
             np.maximum(covered, values.max(axis=0), out=covered)
-        if self.cap is not None:
-            np.minimum(covered, self.last_level(), out=covered)
+        cap = self.last_level()
+        if cap is not None:
+            np.minimum(covered, cap, out=covered)
         return self.unit * _finite(float((covered.astype(np.float64) - start).sum()) + bonus)
 
     def _read(self, order: IndexArray) -> Iterator[FloatArray]:

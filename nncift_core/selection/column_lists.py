@@ -37,7 +37,7 @@ class ColumnLists:
     n_rows: int
 
     def by_row(self) -> SparseRows:
-        """The same entries row by row; those that are not positive cover nothing and are left out."""
+        """The same entries row by row, without those that cover nothing, being 0 or less."""
         columns, places = np.nonzero(self.values > 0)
         rows = self.rows[columns, places].astype(np.int64)
         order = np.argsort(rows, kind="stable")

@@ -271,7 +271,7 @@ def compiled_function(coverage: ColumnCoverage) -> kernels.Function:
     """The arrays of a coverage with an empty set. Raises: TypeError for rows out of memory."""
     if isinstance(coverage.rows, ScaledSource):
         raise TypeError("a source of blocks is made into rows first")
-    n_rows, n_columns = coverage.shape
+    n_columns = coverage.shape[1]
     kind = kernels.ROOT if coverage.root else kernels.BEST
     cap = coverage.last_level()
     if cap is not None:

@@ -60,8 +60,9 @@ class Function(NamedTuple):
 
 
 class Doors(NamedTuple):
-    """Which rows may be chosen. ``closed`` (n,) uint8: chosen or banned; ``starts`` (n + 1,) and
-    ``classes``: the groups each row is in; ``left`` and ``owed``: rows each group may still and
+    """Which rows may be chosen.
+
+    ``closed`` (n,) uint8: chosen or banned; ``starts`` (n + 1,) and ``classes``: the groups each row is in; ``left`` and ``owed``: rows each group may still and
     must still have; ``tokens`` (n,) int64 or empty; ``tokens_left`` (1,).
     """
 
@@ -75,8 +76,9 @@ class Doors(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What lazy greedy remembers: ``key`` (n,) upper bound of each row's gain a unit of cost;
-    ``look`` (n,) the pick it was computed at; ``heap`` and ``aside`` (n,) int64 rows.
+    """What lazy greedy remembers.
+
+    ``key`` (n,) upper bound of each row's gain a unit of cost; ``look`` (n,) the pick it was computed at; ``heap`` and ``aside`` (n,) int64 rows.
     """
 
     key: Any
@@ -192,14 +194,15 @@ def add_row(function, row):  # type: ignore[no-untyped-def]
         first, last = 0, function.matrix.shape[1]
     for entry in range(first, last):
         if function.sparse:
-            j, value = np.int64(function.columns[entry]), function.values[entry]
+            j, value = function.columns[entry], function.values[entry]
+            added = _cover(function, j, value)
         else:
-            j, value = entry, function.matrix[row, entry]
-        added = _cover(function, j, value)
+            j = entry
+            added = _cover(function, entry, function.matrix[row, entry])
         if added > 0:
             touched += 1
             if added > largest:
-                most, largest = j, added
+                most, largest = int(j), added
     return touched, most
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from nncift_core.errors import ConfigError
 from nncift_core.progress import Progress
 from nncift_core.selection import kernels
-from nncift_core.selection.column_lists import ColumnLists, column_lists
 from nncift_core.selection.column_coverage import ColumnCoverage, in_blocks
+from nncift_core.selection.column_lists import ColumnLists, column_lists
 from nncift_core.selection.formulas import present
 from nncift_core.selection.greedy import CHUNK, reporter
 from nncift_core.selection.matrices import DoubleArray, Matrices, Picks, finite_rows
@@ -118,7 +118,10 @@ def _one_by_one(
     progress: Progress,
 ) -> Picks:
     """Pins, then what quotas demand, then the rest; ``best`` gives row, score, column."""
-    order, gain, most, phases = [], [], [], []
+    order: list[int] = []
+    gain: list[float] = []
+    most: list[int] = []
+    phases: list[int] = []
     report, ended = reporter(progress), "budget"
     for phase in (kernels.PINNED, kernels.OWED, kernels.FREE):
         if phase == kernels.FREE and openings.owing:

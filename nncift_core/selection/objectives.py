@@ -31,9 +31,11 @@ class ObjectiveEntry(Entry):
     """An objective, with what pages need to know of it."""
 
     rounds: bool = True
-    """Whether picks share coverage, so that gains shrink and rounds begin. ``load`` then gives a
-    function ``(matrices, settings) -> ColumnCoverage``; otherwise every row has a score of its own, and
-    it gives a function like ``modular.top_k``."""
+    """Whether picks share coverage, so that gains shrink and rounds begin.
+
+    ``load`` then gives a function ``(matrices, settings) -> ColumnCoverage``. Otherwise every row
+    has a score of its own, and ``load`` gives a function like ``modular.top_k``.
+    """
 
 
 OBJECTIVES = Registry(

@@ -12,8 +12,8 @@ import numpy as np
 
 from nncift_core.progress import Progress
 from nncift_core.selection import kernels
-from nncift_core.selection.constraints import Constraints
 from nncift_core.selection.column_coverage import ColumnCoverage, in_blocks
+from nncift_core.selection.constraints import Constraints
 from nncift_core.selection.finders import Lazy, Naive, Stochastic, compiled_function
 from nncift_core.selection.greedy import greedy
 from nncift_core.selection.matrices import DoubleArray, Picks, finite_rows

@@ -13,8 +13,8 @@ import numpy as np
 
 from nncift_core.errors import ConfigError
 from nncift_core.progress import SilentProgress
-from nncift_core.selection.constraints import Constraints, Quota
 from nncift_core.selection.column_coverage import SparseRows, in_blocks
+from nncift_core.selection.constraints import Constraints, Quota
 from nncift_core.selection.finders import Lazy
 from nncift_core.selection.optimizing import Optimised, Problem, proven_ratio, search
 from nncift_core.selection.scaled import ScaledSource

@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from nncift_core.selection import kernels
+from nncift_core.selection.column_coverage import ColumnCoverage, SparseRows
 from nncift_core.selection.column_lists import ColumnLists, column_lists
 from nncift_core.selection.constraints import Constraints
-from nncift_core.selection.column_coverage import ColumnCoverage, SparseRows
 from nncift_core.selection.finders import Lazy, compiled_function
 from nncift_core.selection.matrices import Picks
 from nncift_core.selection.optimizing import Optimised, Problem, search

@@ -1,4 +1,4 @@
-"""Demands are met in every prefix, whatever the objective and optimizer; contradictions are said."""
+"""Demands are met in every prefix, by every objective and optimizer; contradictions are said."""
 
 from __future__ import annotations
 

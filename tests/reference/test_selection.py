@@ -377,7 +377,7 @@ class Source:
 
 
 @pytest.mark.parametrize("make", CASES)
-@pytest.mark.parametrize("objective", GREEDY + ["round-robin"])
+@pytest.mark.parametrize("objective", [*GREEDY, "round-robin"])
 @pytest.mark.parametrize("optimizer", ["lazy", "sparse", "partitioned"])
 def test_blocks_give_what_the_matrix_gives(optimizer, objective, make):
     """On small matrices every list holds all rows, and one part holds the pool: all are exact."""
