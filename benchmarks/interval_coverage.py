@@ -142,7 +142,8 @@ def main() -> None:
                 f"{_share(of['labelled_columns'])}",
                 flush=True,
             )
-    found = {"command": f"python benchmarks/interval_coverage.py --seeds {seeds}", "versions": versions()}
+    command = f"python benchmarks/interval_coverage.py --seeds {seeds}"
+    found = {"command": command, "versions": versions()}
     write_json(output / "interval_coverage.json", {**found, "pairs": pairs, "rows": rows})
 
 

@@ -96,14 +96,16 @@ class ColumnCoverage:
             for values in self._read(order):
                 total += np.maximum(values, np.float32(0.0)).sum(axis=0, dtype=np.float64)
             return self.unit * _finite(float(np.sqrt(total).sum()) + bonus)
-        start = self.first_level()
-        covered = start.copy()
+        covered = self.level_after(order).astype(np.float64)
+        return self.unit * _finite(float((covered - self.first_level()).sum()) + bonus)
+
+    def level_after(self, order: IndexArray) -> FloatArray:
+        """``(n_columns,)`` what is covered after the picks, where columns have their best row."""
+        covered = self.first_level()
         for values in self._read(order):
             np.maximum(covered, values.max(axis=0), out=covered)
         cap = self.last_level()
-        if cap is not None:
-            np.minimum(covered, cap, out=covered)
-        return self.unit * _finite(float((covered.astype(np.float64) - start).sum()) + bonus)
+        return covered if cap is None else np.minimum(covered, cap)
 
     def _read(self, order: IndexArray) -> Iterator[FloatArray]:
         """The chosen rows, some at a time."""

@@ -111,7 +111,7 @@ class _Finder:
         self.looks = 0
         self._phase = kernels.FREE
         gains = np.empty(coverage.shape[0], dtype=np.float64)
-        kernels.all_gains(self.function, 0, len(gains), gains)
+        kernels.all_gains(self.function, gains)
         self.first_gains = finite_rows(gains)
 
     def restart(self) -> None:
@@ -265,6 +265,16 @@ class Stochastic(Naive):
 
     def _look_everywhere(self) -> None:
         self._everywhere = True
+
+
+def gains_left(coverage: ColumnCoverage, chosen: IndexArray) -> DoubleArray:
+    """``(n_rows,)`` what each row would add to the chosen ones. Raises: DataError."""
+    function = compiled_function(coverage)
+    for row in chosen:
+        kernels.add_row(function, row)
+    gains = np.empty(coverage.shape[0], dtype=np.float64)
+    kernels.all_gains(function, gains)
+    return finite_rows(gains)
 
 
 def compiled_function(coverage: ColumnCoverage) -> kernels.Function:

@@ -62,8 +62,9 @@ class Function(NamedTuple):
 class Doors(NamedTuple):
     """Which rows may be chosen.
 
-    ``closed`` (n,) uint8: chosen or banned; ``starts`` (n + 1,) and ``classes``: the groups each row is in; ``left`` and ``owed``: rows each group may still and
-    must still have; ``tokens`` (n,) int64 or empty; ``tokens_left`` (1,).
+    ``closed`` (n,) uint8: chosen or banned; ``starts`` (n + 1,) and ``classes``: the groups each
+    row is in; ``left`` and ``owed``: rows each group may still and must still have; ``tokens``
+    (n,) int64 or empty; ``tokens_left`` (1,).
     """
 
     closed: Any
@@ -78,7 +79,8 @@ class Doors(NamedTuple):
 class Bounds(NamedTuple):
     """What lazy greedy remembers.
 
-    ``key`` (n,) upper bound of each row's gain a unit of cost; ``look`` (n,) the pick it was computed at; ``heap`` and ``aside`` (n,) int64 rows.
+    ``key`` (n,) upper bound of each row's gain a unit of cost; ``look`` (n,) the pick it was
+    computed at; ``heap`` and ``aside`` (n,) int64 rows.
     """
 
     key: Any
@@ -146,9 +148,9 @@ def row_gain(function, row):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def all_gains(function, first, last, gains):  # type: ignore[no-untyped-def]
-    """Gains of rows ``first`` to ``last`` into ``gains``; NaN where a row is not finite."""
-    for row in range(first, last):
+def all_gains(function, gains):  # type: ignore[no-untyped-def]
+    """Gains of all rows into ``gains``; NaN where a row is not finite."""
+    for row in range(gains.shape[0]):
         gain = row_gain(function, row)
         if function.sparse:
             check = check_sum(function.values[function.starts[row] : function.starts[row + 1]])

@@ -21,8 +21,8 @@ from nncift_core.selection.openings import Openings
 from nncift_core.selection.scaled import BLOCK_VALUES, ScaledSource
 from nncift_core.types import FloatArray, IndexArray
 
-SPARE = 16
-"""Rows that each turn's list holds beyond twice its share of the budget."""
+SPARE, SHARES = 64, 8
+"""Rows of each turn's list: these, and its share of the budget so many times."""
 
 
 class TopK:
@@ -172,7 +172,7 @@ class _Queues:
         self.rank = np.empty(len(by_rank), dtype=np.int64)
         self.rank[by_rank] = np.arange(len(by_rank))
         n_turns = scores.shape[1]
-        self._length = SPARE + 2 * -(-budget // n_turns)
+        self._length = SPARE + SHARES * -(-budget // n_turns)
         self._places = np.zeros(n_turns, dtype=np.int64)
         self._lists = self._fresh(np.arange(n_turns))
 

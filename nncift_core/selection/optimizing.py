@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from nncift_core.progress import Progress
-from nncift_core.selection import kernels
 from nncift_core.selection.column_coverage import ColumnCoverage, in_blocks
 from nncift_core.selection.constraints import Constraints
-from nncift_core.selection.finders import Lazy, Naive, Stochastic, compiled_function
+from nncift_core.selection.finders import Lazy, Naive, Stochastic, gains_left
 from nncift_core.selection.greedy import greedy
-from nncift_core.selection.matrices import DoubleArray, Picks, finite_rows
+from nncift_core.selection.matrices import DoubleArray, Picks
 from nncift_core.selection.openings import Openings
 from nncift_core.selection.scaled import BLOCK_VALUES, ScaledSource
 from nncift_core.types import IndexArray
@@ -105,12 +104,7 @@ def proven_ratio(problem: Problem, picks: Picks) -> float | None:
         return None
     coverage = in_memory(problem.coverage)
     first = picks.order[: picks.saturated_at or len(picks.order)]
-    function = compiled_function(coverage)
-    for row in first:
-        kernels.add_row(function, row)
-    gains = np.empty(coverage.shape[0], dtype=np.float64)
-    kernels.all_gains(function, 0, len(gains), gains)
-    finite_rows(gains)
+    gains = gains_left(coverage, first)
     gains[first] = 0.0
     gains[problem.constraints.banned] = 0.0
     left = np.partition(gains, -len(first))[-len(first) :].sum()

@@ -27,16 +27,17 @@ MARGIN = 2
 """Rows that a part keeps, in units of its share of the budget."""
 
 
-def partitioned(problem: Problem, most_values: int = MOST_VALUES) -> Optimised:
+def partitioned(problem: Problem, most_values: int | None = None) -> Optimised:
     """Greedy in parts, then among the winners.
 
     Args:
         problem: What to choose from.
-        most_values: Values of the matrix that may be in memory at once.
+        most_values: Values of the matrix that may be in memory at once; ``MOST_VALUES`` if None.
 
     Raises:
         ConfigError: Even the rows to be chosen do not fit in memory.
     """
+    most_values = most_values or MOST_VALUES
     coverage = problem.coverage
     if isinstance(coverage.rows, SparseRows):
         return Optimised(search(problem, Lazy), True, 1.0)

@@ -11,11 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from nncift_core.selection import kernels
 from nncift_core.selection.column_coverage import ColumnCoverage, SparseRows
 from nncift_core.selection.column_lists import ColumnLists, column_lists
 from nncift_core.selection.constraints import Constraints
-from nncift_core.selection.finders import Lazy, compiled_function
+from nncift_core.selection.finders import Lazy, gains_left
 from nncift_core.selection.matrices import Picks
 from nncift_core.selection.optimizing import Optimised, Problem, search
 from nncift_core.types import FloatArray
@@ -23,8 +22,8 @@ from nncift_core.types import FloatArray
 LEAST_LENGTH = 64
 """Rows of a list, at least."""
 
-SHARES = 8
-"""Rows of a list, in units of the picks a column has on average."""
+SHARES = 64
+"""Rows of a list, in units of the picks a column has on average: its best rows serve others too."""
 
 MOST_ENTRIES = 60_000_000
 """Entries of all lists together: 0.5 GB, and as much again by row."""
@@ -38,12 +37,15 @@ def sparse(problem: Problem) -> Optimised:
     n_rows, n_columns = coverage.shape
     rank = np.empty(n_rows, dtype=np.int64)
     rank[problem.by_rank] = np.arange(n_rows)
+    problem.progress.stage("scan", n_rows, "rows")
     lists = column_lists(
         coverage.rows,
         rank,
         list_length(problem.budget, n_rows, n_columns),
         allowed=_allowed(problem.constraints, n_rows),
+        progress=problem.progress,
     )
+    problem.progress.stage("select", problem.budget, "rows")
     entries = replace(coverage, rows=lists.by_row())
     picks = search(replace(problem, coverage=entries), Lazy)
     complete = bool(np.isneginf(lists.cut).all() or (lists.cut <= 0).all())
@@ -72,16 +74,12 @@ def _proven_ratio(
     if problem.constraints.token_budget is not None or not len(picks.order) or entries.root:
         return None
     first = picks.order[: picks.saturated_at or len(picks.order)]
-    function = compiled_function(entries)
-    for row in first:
-        kernels.add_row(function, row)
-    gains = np.empty(entries.shape[0], dtype=np.float64)
-    kernels.all_gains(function, 0, len(gains), gains)
+    gains = gains_left(entries, first)
     gains[first] = 0.0
     gains[problem.constraints.banned] = 0.0
     left = float(np.partition(gains, -len(first))[-len(first) :].sum())
     # A column that is covered to its list's last value has nothing to gain from other rows.
-    left += _unseen(function.level, lists.cut, entries.last_level())
+    left += _unseen(entries.level_after(first), lists.cut, entries.last_level())
     value = entries.value(first) / entries.unit
     return float(value / (value + left)) if value + left > 0 else 1.0
 

@@ -400,7 +400,7 @@ def test_gains_of_dense_and_sparse_rows_are_those_of_the_formula():
     for make in (target, saturated):
         coverage = make(Matrices(values.mean(axis=1), values), None)
         gains = np.empty(60)
-        all_gains(compiled_function(coverage), 0, 60, gains)
+        all_gains(compiled_function(coverage), gains)
         wide = values.astype(np.float64)
         plain = (np.sqrt(wide) if coverage.root else wide).sum(axis=1)
         np.testing.assert_allclose(gains, plain, rtol=1e-12)
