@@ -10,7 +10,7 @@ Budget: 10 % of the pool, FL (target) with rounds, optimizer ``sparse``. Peak me
 this process.
 
 On a sample of the pool, with the same targets, the exact order is affordable: there each optimizer
-is valued by the whole matrix, as a ratio to exact greedy. For ``partitioned`` an eighth of the
+is valued by the whole matrix, as a ratio to exact greedy. For ``partitioned`` a third of the
 matrix fits in memory.
 """
 
@@ -169,7 +169,7 @@ def on_sample(pool: FloatArray, target: FloatArray, n_sample: int) -> list[dict[
                 continue
             matrices = whole if optimizer in ("lazy", "stochastic") else parts
             start_time = time.perf_counter()
-            with mock.patch.object(partitioned, "MOST_VALUES", dense.size // 8):
+            with mock.patch.object(partitioned, "MOST_VALUES", dense.size // 3):
                 found = maximise(objective, matrices, budget, row_ids=ids, optimizer=optimizer)
             seconds = time.perf_counter() - start_time
             first = found.order[: found.saturated_at or len(found)]
