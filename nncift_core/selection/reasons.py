@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 from nncift_core.selection.matrices import SelectionResult
 
+FREE = 2
+"""Phase of the rows that neither a pin nor a quota put in."""
+
 _COLUMNS_ARE_POOL = frozenset({"fl-pool", "flmi", "flcg"})
 
 
@@ -32,8 +35,12 @@ def reasons(
     pool_columns = result.objective in _COLUMNS_ARE_POOL
     column_ids = row_ids if pool_columns else target_ids
     noun = "pool row" if pool_columns else "target"
+    # Turns begin after the rows that pins and quotas put in.
+    first = int((result.phase < FREE).sum())
     return [
-        _reason(result, pick, column_ids, noun, named[pick % len(named)] if named else None)
+        _reason(
+            result, pick, column_ids, noun, named[(pick - first) % len(named)] if named else None
+        )
         for pick in range(len(result))
     ]
 
@@ -50,6 +57,8 @@ def _reason(
     at = column_ids[most] if column_ids is not None and most >= 0 else ""
     if result.objective == "topk":
         return f"row score {gain:.4g}"
+    if result.objective == "round-robin" and result.phase[pick] < FREE:
+        return f"best influence on one of the turns: {gain:.4g}"
     if result.objective == "round-robin":
         whose = f"target {at}" if at else f"subtask {turn or 'without a name'}"
         return f"best remaining row for {whose}: {gain:.4g}"

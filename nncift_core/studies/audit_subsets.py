@@ -148,7 +148,7 @@ def _columns(
     columns: IndexArray,
     scores: Scores,
 ) -> Matrices:
-    assert matrices.target is not None
+    assert isinstance(matrices.target, np.ndarray)
     target = np.ascontiguousarray(matrices.target[:, columns])
     subtasks = None if matrices.subtasks is None else [matrices.subtasks[j] for j in columns]
     return Matrices(

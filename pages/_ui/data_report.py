@@ -10,6 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -21,6 +22,9 @@ from pages._ui.format import count, counted, plain, shortened
 
 PAGE_ROWS = 50
 EXCERPT = 300
+MOST_COMPARED = 50_000
+"""Rows up to which near duplicates are counted while the page waits: some seconds."""
+
 OPEN_ROW = "row"
 SEARCH, ORDER, DESCENDING, SUBTASK, PAGE = "search", "order", "descending", "subtask", "page"
 
@@ -52,14 +56,33 @@ def draw_report(workspace: Workspace, dataset: DatasetRecord, words: str) -> Non
             "Exact duplicates",
             count(dataset.exact_duplicates),
             width=180,
-            help="Rows whose prompt and response occurred before. They are kept.",
+            help="Rows whose prompt and response occurred before. They are kept here; a selection "
+            "takes one of each.",
         )
+        if dataset.accepted <= MOST_COMPARED:
+            found = cached_duplicates(workspace.path, dataset.id, workspace)
+            st.metric(
+                "Near duplicates",
+                count(found["near"]),
+                width=180,
+                help="Rows that say the same as another one in other words, by their texts. A "
+                f"selection takes one of each group: {count(found['removable'])} rows less, exact "
+                "duplicates included.",
+            )
     for source in dataset.sources:
         st.markdown(f":material/description: **{plain(str(source['name']))}** {_source(source)}")
     for warning in dataset.warnings:
         st.info(plain(warning), icon=":material/info:")
     if dataset.rejected:
         _draw_rejections(workspace, dataset)
+
+
+@st.cache_data(max_entries=16, show_spinner="Looking for near duplicates ...")
+def cached_duplicates(workspace_path: Path, dataset_id: str, _workspace: Any) -> dict[str, int]:
+    """How many rows of a dataset are duplicates; a stored dataset never changes."""
+    from nncift_core.pipeline import dataset_duplicates
+
+    return dataset_duplicates(_workspace, dataset_id)
 
 
 def _source(source: Any) -> str:

@@ -93,6 +93,7 @@ def test_unknown_columns_are_chosen_by_hand_and_the_import_makes_a_project(
         "Accepted rows": "61",
         "Rejected rows": "1",
         "Exact duplicates": "1",
+        "Near duplicates": "0",
     }
 
 
