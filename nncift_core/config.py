@@ -9,14 +9,15 @@ import ast
 import functools
 import inspect
 import itertools
-import math
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from nncift_core.errors import ConfigError
+from nncift_core.selection_config import FORMER, SelectionConfig
+from nncift_core.setting_checks import check_choice, check_known, check_least, check_types
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 DEFAULT_MODEL = "demo"
@@ -80,14 +81,6 @@ class Budget:
         return max(1, int(parsed * n_train))
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-}
-
-
 @dataclass(frozen=True)
 class LanguageModelConfig:
     """Which language model labels the rows, and how it runs."""
@@ -123,13 +116,13 @@ class LanguageModelConfig:
     """Run Python code that a model brings along. Only for models whose authors you trust."""
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _check_choice(self, "dtype", ("auto", "float32", "bfloat16", "float16"))
-        _check_choice(self, "quantization", ("none", "nf4", "int8"))
-        _check_choice(self, "attention", ("auto", "sdpa", "flash_attention_2", "eager"))
-        _check_choice(self, "template", ("auto", "chat", "plain"))
-        _check_least(self, "context", 0)
-        _check_least(self, "memory_mb", 64)
+        check_types(self)
+        check_choice(self, "dtype", ("auto", "float32", "bfloat16", "float16"))
+        check_choice(self, "quantization", ("none", "nf4", "int8"))
+        check_choice(self, "attention", ("auto", "sdpa", "flash_attention_2", "eager"))
+        check_choice(self, "template", ("auto", "chat", "plain"))
+        check_least(self, "context", 0)
+        check_least(self, "memory_mb", 64)
 
 
 @dataclass(frozen=True)
@@ -164,7 +157,7 @@ class LessConfig:
     """Dimensions that gradients are projected to."""
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         if not 0 < self.warmup_share <= 1:
             raise ConfigError(
                 f"Warm-up share {self.warmup_share} is outside 0 to 1.",
@@ -175,8 +168,8 @@ class LessConfig:
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"Dropout {self.dropout} is outside 0 to 1.", "Try 0.1.")
         for name in ("epochs", "batch_rows", "rank"):
-            _check_least(self, name, 1)
-        _check_least(self, "dimensions", 64)
+            check_least(self, name, 1)
+        check_least(self, "dimensions", 64)
 
 
 @dataclass(frozen=True)
@@ -193,9 +186,9 @@ class SelectITConfig:
     """Further models that rate too, separated by commas; weighted by their parameters."""
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _check_choice(self, "variant", ("paper", "code"))
-        _check_least(self, "alpha", 0)
+        check_types(self)
+        check_choice(self, "variant", ("paper", "code"))
+        check_least(self, "alpha", 0)
 
 
 @dataclass(frozen=True)
@@ -247,16 +240,19 @@ class RunConfig:
     selectit: SelectITConfig = field(default_factory=SelectITConfig)
     """Settings of method selectit."""
 
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    """What the curator asks of the subset."""
+
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         Budget(self.budget)
         if not 0 < self.label_fraction <= 1:
             raise ConfigError(
                 f"Label fraction {self.label_fraction} is outside 0 to 1.",
                 "Give a share of the rows above 0 and at most 1, such as 0.05.",
             )
-        _check_choice(self, "inputs", ("auto", "text", "states"))
-        _check_choice(self, "design", ("auto", "block", "spread", "balanced"))
+        check_choice(self, "inputs", ("auto", "text", "states"))
+        check_choice(self, "design", ("auto", "block", "spread", "balanced"))
         if not 0 <= self.second_round <= 0.5:
             raise ConfigError(
                 f"A second round of {self.second_round} is outside 0 to 0.5.",
@@ -276,58 +272,24 @@ class RunConfig:
         Raises:
             ConfigError: A setting is unknown or of a wrong type.
         """
-        groups = {"lm": LanguageModelConfig, "less": LessConfig, "selectit": SelectITConfig}
+        groups = {
+            "lm": LanguageModelConfig,
+            "less": LessConfig,
+            "selectit": SelectITConfig,
+            "selection": SelectionConfig,
+        }
         values: dict[str, Any] = dict(content)
         # What versions did that knew no such settings.
-        for name, former in (("design", "block"), ("inputs", "text")):
+        for name, former in (("design", "block"), ("inputs", "text"), ("selection", FORMER)):
             values.setdefault(name, former)
-        _check_known(cls, values, "")
+        check_known(cls, values, "")
         for name, group in groups.items():
             part = values.get(name) or {}
             if not isinstance(part, Mapping):
                 raise ConfigError(f"The settings {name!r} are {part!r}, not a group of settings.")
-            _check_known(group, part, f"{name}.")
+            check_known(group, part, f"{name}.")
             values[name] = group(**part)
         return cls(**values)
-
-
-def _check_known(config_class: type, values: Mapping[str, Any], prefix: str) -> None:
-    unknown = sorted(set(values) - {setting.name for setting in fields(config_class)})
-    if unknown:
-        raise ConfigError(
-            f"The setting {prefix + unknown[0]!r} is unknown.",
-            "It was written by another version of this software.",
-        )
-
-
-def _check_types(config: Any) -> None:
-    """A config.json that was edited by hand can hold anything. Raises: ConfigError."""
-    for setting in fields(config):
-        value = getattr(config, setting.name)
-        if is_dataclass(value):
-            continue
-        kinds = _KINDS.get(str(setting.type), ())
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise ConfigError(
-                f"The setting {setting.name} is {value!r}, which is not of type {setting.type}.",
-                f"Its default is {setting.default!r}.",
-            )
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"The setting {setting.name} is {value}.", "Give a number.")
-
-
-def _check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
-    value = getattr(config, name)
-    if value not in choices:
-        raise ConfigError(
-            f"The setting {name} is {value!r}.", f"Choose one of: {', '.join(choices)}."
-        )
-
-
-def _check_least(config: Any, name: str, least: float) -> None:
-    value = getattr(config, name)
-    if value < least:
-        raise ConfigError(f"The setting {name} is {value}.", f"Give {least} or more.")
 
 
 @functools.cache

@@ -48,6 +48,30 @@ def skip(progress: Progress, count: int) -> None:
         progress.advance(count)
 
 
+class WhereWork:
+    """A progress that is told of a stage only where it has work, so that none shows twice."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def stage(self, name: str, total: int, unit: str) -> None:
+        """Begin a stage that has something to do."""
+        if total:
+            self._progress.stage(name, total, unit)
+
+    def advance(self, count: int = 1) -> None:
+        """Pass on. Raises: Cancelled."""
+        self._progress.advance(count)
+
+    def point(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Pass on."""
+        self._progress.point(kind, values)
+
+    def warn(self, message: str) -> None:
+        """Pass on."""
+        self._progress.warn(message)
+
+
 class SilentProgress:
     """Reports to nobody."""
 

@@ -53,6 +53,7 @@ class FakeEncoder:
 PLACES = (
     "nncift_core.pipeline.embedding",
     "nncift_core.pipeline.inheriting",
+    "nncift_core.pipeline.tokens",
     "nncift_core.influence.delift_se",
 )
 """The modules that open encoders."""

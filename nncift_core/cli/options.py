@@ -70,10 +70,30 @@ def build_parser() -> argparse.ArgumentParser:
         help="raw, alpaca, messages or parquet",
     )
     export.add_argument("--rest", action="store_true", help="the pool rows that were left out")
+    export.add_argument(
+        "--selection",
+        action=Once,
+        metavar="ID",
+        help="one of the run's later selections (default: the run's own)",
+    )
     add_workspace(export)
     # Late, since these commands are made of the actions of this module.
-    from nncift_core.cli import audit, extend, plan, spot_check, study
+    from nncift_core.cli import (
+        audit,
+        compare,
+        curate,
+        explain,
+        extend,
+        plan,
+        select,
+        spot_check,
+        study,
+    )
 
+    select.add_parser(commands)
+    curate.add_parser(commands)
+    explain.add_parser(commands)
+    compare.add_parser(commands)
     extend.add_parser(commands)
     plan.add_parser(commands)
     audit.add_parser(commands)

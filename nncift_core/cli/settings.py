@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from nncift_core.cli.row_ids import lasting_ids
 from nncift_core.config import (
     DEFAULT_MODEL,
     LanguageModelConfig,
@@ -26,12 +27,14 @@ from nncift_core.errors import ConfigError
 from nncift_core.influence import METHODS, MethodEntry
 from nncift_core.network import ESTIMATORS
 from nncift_core.selection import OBJECTIVES
+from nncift_core.selection_config import SelectionConfig
 
 GROUPS: Mapping[str, type] = {
     "": RunConfig,
     "lm": LanguageModelConfig,
     "less": LessConfig,
     "selectit": SelectITConfig,
+    "selection": SelectionConfig,
 }
 """The configuration class of each group; the first holds the others."""
 
@@ -40,6 +43,7 @@ TITLES: Mapping[str, str] = {
     "lm": "language model, for methods that use one",
     "less": "settings of method less",
     "selectit": "settings of method selectit",
+    "selection": "what the subset must obey",
 }
 """What the help calls a group."""
 
@@ -56,6 +60,13 @@ _METAVARS: Mapping[str, str] = {
     "selectit_more_models": "LIST",
     "less_modules": "LIST",
     "second_round": "SHARE",
+    "use_case": "NAME",
+    "optimizer": "NAME",
+    "duplicates": "WHICH",
+    "pin": "IDS",
+    "ban": "IDS",
+    "ban_where": "RULES",
+    "quota": "QUOTAS",
 }
 
 
@@ -113,18 +124,23 @@ def uses(method: MethodEntry, group: str) -> bool:
     """Whether a method reads the settings of a group."""
     if group == "lm":
         return "language-model" in method.needs
-    return group in ("", method.settings)
+    return group in ("", "selection", method.settings)
 
 
-def add_settings(parser: argparse.ArgumentParser, action: type[argparse.Action]) -> None:
-    """Add all settings to a command, a group of options for each group of settings.
+def add_settings(
+    parser: argparse.ArgumentParser,
+    action: type[argparse.Action],
+    groups: Sequence[str] = tuple(GROUPS),
+) -> None:
+    """Add settings to a command, a group of options for each group of settings.
 
     Args:
         parser: The command.
         action: What stores a value.
+        groups: The groups whose settings the command takes; by default all.
     """
-    for group, title in TITLES.items():
-        options = parser.add_argument_group(title)
+    for group in groups:
+        options = parser.add_argument_group(TITLES[group])
         for setting in SETTINGS:
             if setting.group == group:
                 _add(options, setting, action)
@@ -182,6 +198,20 @@ def read_settings(options: argparse.Namespace) -> RunConfig:
     return config
 
 
+def read_selection(options: argparse.Namespace, base: SelectionConfig) -> SelectionConfig:
+    """``base`` with the selection settings that the options give.
+
+    Raises:
+        ConfigError: A value is impossible, or a file of ids cannot be read.
+    """
+    values = {
+        setting.field: _lasting(setting, value)
+        for setting in SETTINGS
+        if setting.group == "selection" and (value := getattr(options, setting.name)) is not None
+    }
+    return replace(base, **values)
+
+
 def _useless(method: MethodEntry, setting: Setting, value: Any) -> ConfigError:
     shown = setting.option if value is True else f"{setting.option} {str(value)[:60]}"
     if setting.group == "lm":
@@ -200,6 +230,8 @@ def _lasting(setting: Setting, value: Any) -> Any:
     """A value that means the same in another folder, where a replay may start."""
     if setting.name in ("encoder", "adapter"):
         return _full_path(value)
+    if setting.name in ("pin", "ban"):
+        return lasting_ids(setting.option, value)
     if setting.name == "model":
         return value if value == DEFAULT_MODEL else _full_path(value)
     if setting.name == "selectit_more_models":

@@ -13,7 +13,7 @@ from nncift_core import pipeline
 from nncift_core.cli.given import given_run
 from nncift_core.cli.options import Once, add_data, add_workspace
 from nncift_core.cli.output import checked_output, say, show
-from nncift_core.cli.settings import add_settings
+from nncift_core.cli.settings import SETTINGS, add_settings
 from nncift_core.cli.terminal import TerminalProgress
 from nncift_core.errors import ConfigError
 from nncift_core.export import guard_inputs
@@ -34,7 +34,10 @@ _OWN = {
 }
 """Options that only one of the studies has."""
 
-_UNREAD = ("network", "budget", "objective", "exact", "second_round", "existing")
+_UNREAD = (
+    *("network", "budget", "objective", "exact", "second_round", "existing"),
+    *(setting.name for setting in SETTINGS if setting.group == "selection"),
+)
 """Options of a run that would change nothing in a study."""
 
 

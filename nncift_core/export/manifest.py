@@ -73,6 +73,7 @@ def build_manifest(
     labelled_ids: Sequence[str] = (),
     run_id: str | None = None,
     created_at: str | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The manifest's content; NaN and infinite numbers become null.
 
@@ -92,6 +93,8 @@ def build_manifest(
         labelled_ids: Pool rows that carry at least one true influence value.
         run_id: The run, where there is one.
         created_at: Time as ISO 8601 text; left out, the same run gives the same bytes.
+        details: What else is known of the selection: the request that chooses the same rows again,
+            how exact it is, what it had to obey, why rows were left out.
     """
     labelled = set(labelled_ids)
     labelled_chosen = sum(row.id in labelled for row in selected)
@@ -119,6 +122,7 @@ def build_manifest(
             "value": value,
             "labelled_share": labelled_chosen / len(selected) if selected else None,
             "labelled_share_of_pool": len(labelled) / n_train if n_train else None,
+            **(details or {}),
         },
         "metrics": dict(metrics),
         "rows": [asdict(row) for row in selected],

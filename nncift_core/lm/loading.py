@@ -111,7 +111,7 @@ def open_model(settings: LanguageModelConfig) -> LanguageModel:
     dtype = choose_dtype(settings.dtype, device)
     check_quantization(settings.quantization, device)
     _check_attention(settings.attention, device)
-    tokenizer = _load_tokenizer(source, settings)
+    tokenizer = load_tokenizer(source, settings)
     prompter = Prompter(tokenizer, settings.template)  # type: ignore[arg-type]
     if settings.quantization == "none" and device.type == "cpu":
         check_room(source.name, loaded_bytes(source, dtype.itemsize), device)
@@ -196,7 +196,8 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _load_tokenizer(source: Source, settings: LanguageModelConfig) -> Any:
+def load_tokenizer(source: Source, settings: LanguageModelConfig) -> Any:
+    """The tokenizer of a source, without weights. Raises: ModelError."""
     from transformers import AutoTokenizer
 
     try:

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from nncift_core.pipeline.audits import create_audit, last_audit, read_audit
     from nncift_core.pipeline.check_jobs import SpotCheck, create_spot_check, list_spot_checks
     from nncift_core.pipeline.cost import CostEstimate, estimate_cost
+    from nncift_core.pipeline.curation import (
+        Desk,
+        LiveSelection,
+        open_desk,
+        save_selection,
+    )
+    from nncift_core.pipeline.duplicates import dataset_duplicates
     from nncift_core.pipeline.exporting import Exported, export_selection, preview_selection
     from nncift_core.pipeline.extending import extend_run
     from nncift_core.pipeline.finished import extendable
@@ -54,9 +61,14 @@ _HOME = {
     "read_audit": "audits",
     "CostEstimate": "cost",
     "estimate_cost": "cost",
+    "Desk": "curation",
+    "LiveSelection": "curation",
+    "open_desk": "curation",
+    "save_selection": "curation",
     "Exported": "exporting",
     "export_selection": "exporting",
     "preview_selection": "exporting",
+    "dataset_duplicates": "duplicates",
     "extend_run": "extending",
     "extendable": "finished",
     "Imported": "importing",
@@ -101,8 +113,10 @@ _HOME = {
 __all__ = [
     "CostEstimate",
     "DataSource",
+    "Desk",
     "Exported",
     "Imported",
+    "LiveSelection",
     "PendingSelection",
     "Pilot",
     "RunOutcome",
@@ -119,6 +133,7 @@ __all__ = [
     "create_selection",
     "create_spot_check",
     "create_study",
+    "dataset_duplicates",
     "discard_selection",
     "ensure_datasets",
     "ensure_demo",
@@ -132,6 +147,7 @@ __all__ = [
     "import_files",
     "last_audit",
     "list_spot_checks",
+    "open_desk",
     "pending_selections",
     "pilot_folder",
     "plan_folder",
@@ -141,6 +157,7 @@ __all__ = [
     "read_study",
     "resolve",
     "run_pilot",
+    "save_selection",
     "studies_of",
     "study_cost",
     "study_folder",

@@ -114,6 +114,21 @@ class RunFiles:
         return self.folder / "overview.json"
 
     @property
+    def row_tokens(self) -> Path:
+        """``(n_train,)`` tokens of each pool row, once somebody asked."""
+        return self.folder / "row_tokens.npy"
+
+    @property
+    def row_clusters(self) -> Path:
+        """``(n_train,)`` cluster of each pool row, once somebody asked."""
+        return self.folder / "row_clusters.npy"
+
+    @property
+    def duplicates(self) -> Path:
+        """``(n_train,)`` group of near duplicates of each pool row, -1 for none, once needed."""
+        return self.folder / "duplicates.npy"
+
+    @property
     def result(self) -> Path:
         """The run's summary; written last, so that it exists only for complete runs."""
         return self.folder / "result.json"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from nncift_core.config import Budget
 from nncift_core.export import (
     SCHEMAS,
     ExportFile,
@@ -26,6 +27,19 @@ from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.spec import DataSource, RunSpec
 from nncift_core.store import SelectedRow, SelectionRecord, Workspace
+
+_DETAILS = (
+    "request",
+    "optimizer",
+    "exact",
+    "ratio",
+    "ended",
+    "tokens",
+    "duplicates",
+    "constraints",
+    "left_out",
+)
+"""What a manifest says of a selection besides objective, sizes and value."""
 
 Which = Literal["selected", "rest"]
 
@@ -159,7 +173,7 @@ def _manifest(
         seed=spec.config.seed,
         metrics={key: result.get(key) for key in measured},
         objective=record.objective,
-        budget=record.row_count,
+        budget=Budget(record.budget).rows(len(roles.pool)),
         n_train=len(roles.pool),
         saturated_at=record.meta["saturated_at"],
         value=record.meta["value"],
@@ -171,6 +185,8 @@ def _manifest(
         ),
         labelled_ids=labelled,
         run_id=record.run_id,
+        # Selections of older versions say less.
+        details={key: record.meta[key] for key in _DETAILS if key in record.meta},
     )
 
 

@@ -24,7 +24,7 @@ from nncift_core.pipeline.embedding import Vectors, embed_rows
 from nncift_core.pipeline.inputs import network_inputs
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
-from nncift_core.progress import Progress
+from nncift_core.progress import Progress, WhereWork
 from nncift_core.store import SelectedRow, Workspace
 
 INHERITED = "inherited.json"
@@ -50,7 +50,7 @@ def embed_extended(
     # embedded anew as a whole.
     texts = [row.text for row in roles.added]
     embed(open_encoder(spec.config.encoder), texts, workspace.embeddings_dir, progress)
-    return embed_rows(workspace, spec, roles, _WhereWork(progress))
+    return embed_rows(workspace, spec, roles, WhereWork(progress))
 
 
 def take_over(workspace: Workspace, run_id: str, spec: RunSpec, files: RunFiles) -> None:
@@ -197,27 +197,3 @@ def extension_summary(
         "displaced_ids": displaced,
         "drift": read_drift(files),
     }
-
-
-class _WhereWork:
-    """A progress that is told of a stage only where it has work, so that none shows twice."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def stage(self, name: str, total: int, unit: str) -> None:
-        """Begin a stage that has something to do."""
-        if total:
-            self._progress.stage(name, total, unit)
-
-    def advance(self, count: int = 1) -> None:
-        """Pass on. Raises: Cancelled."""
-        self._progress.advance(count)
-
-    def point(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Pass on."""
-        self._progress.point(kind, values)
-
-    def warn(self, message: str) -> None:
-        """Pass on."""
-        self._progress.warn(message)

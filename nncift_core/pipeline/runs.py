@@ -13,18 +13,22 @@ from nncift_core import jobs
 from nncift_core.config import Budget
 from nncift_core.errors import ConfigError, NNCIFTError, WorkspaceError
 from nncift_core.files import json_text, named_errors, write_json
+from nncift_core.influence import METHODS
 from nncift_core.influence.shards import digest
 from nncift_core.jobs.queue import workspace_of
 from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.demands import check_demands
 from nncift_core.pipeline.estimates import read_estimates
 from nncift_core.pipeline.labelling import run_pilot
 from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.roles import read_roles
 from nncift_core.pipeline.selecting import select
-from nncift_core.pipeline.spec import RunSpec
+from nncift_core.pipeline.spec import RunSpec, check_words, for_selection
 from nncift_core.pipeline.stages import execute
 from nncift_core.progress import Progress
 from nncift_core.selection import OBJECTIVES
+from nncift_core.selection.use_cases import objective_for
+from nncift_core.selection_config import FORMER, SelectionConfig
 from nncift_core.store import SelectionRecord, Workspace
 
 _OTHER_KINDS = {
@@ -51,23 +55,44 @@ def create_run(workspace: Workspace, project_id: str, spec: RunSpec) -> str:
 
 
 def create_selection(
-    workspace: Workspace, run_id: str, objective: str, budget: str, name: str
+    workspace: Workspace,
+    run_id: str,
+    objective: str,
+    budget: str,
+    name: str,
+    settings: SelectionConfig | None = None,
+    *,
+    seed: int | None = None,
 ) -> str:
     """Record a later selection from a finished run; nothing is computed yet.
+
+    Args:
+        workspace: Where the run is.
+        run_id: The run.
+        objective: A name of ``OBJECTIVES``; empty for the one that the use case means.
+        budget: A share of the pool or a row count.
+        name: What people call the selection.
+        settings: What it must obey, None for what the run had to.
+        seed: Of the optimizer's draws, None for the run's.
 
     Returns:
         The selection's id.
 
     Raises:
-        ConfigError: The objective or budget cannot be used, or the run has not finished.
+        ConfigError: The objective, budget or settings cannot be used, or the run has not finished.
     """
-    OBJECTIVES[objective]
-    Budget(budget)
-    if not RunFiles(workspace.run_dir(run_id)).result.is_file():
+    files = RunFiles(workspace.run_dir(run_id))
+    if not files.result.is_file():
         raise ConfigError(
             f"Run {run_id} has not finished, so nothing can be selected from it.",
             "Wait for it, or resume it.",
         )
+    config = RunSpec.read(files.config).config
+    settings = config.selection if settings is None else settings
+    objective = objective_for(settings.use_case, METHODS[config.method], objective)
+    OBJECTIVES[objective]
+    Budget(budget)
+    check_words(settings)
     selection_id = workspace.new_run_id()
     jobs.create(
         workspace.selection_dir(run_id, selection_id),
@@ -78,6 +103,8 @@ def create_selection(
             "objective": objective,
             "budget": budget,
             "name": name,
+            "settings": asdict(settings),
+            "seed": config.seed if seed is None else seed,
         },
     )
     return selection_id
@@ -85,8 +112,10 @@ def create_selection(
 
 def pilot_folder(workspace: Workspace, spec: RunSpec) -> Path:
     """The job folder of the pilot for a run of this data and these settings; need not exist."""
-    # Budget and network change nothing of what labels cost.
-    config = replace(spec.config, budget="0.3", network="paper", encoder="")
+    # Budget, network and selection change nothing of what labels cost.
+    config = replace(
+        spec.config, budget="0.3", network="paper", encoder="", selection=SelectionConfig()
+    )
     settings = json_text(asdict(replace(spec, config=config)))
     return workspace.pilots_dir / digest(settings)
 
@@ -209,10 +238,15 @@ def _select_again(
 ) -> SelectionRecord:
     run_id = str(job["run_id"])
     files = RunFiles(workspace.run_dir(run_id))
-    spec = RunSpec.read(files.config)
-    config = replace(spec.config, objective=job["objective"], budget=job["budget"])
-    spec = replace(spec, config=config, existing=spec.existing if _uses_existing(job) else None)
+    spec = for_selection(
+        RunSpec.read(files.config),
+        str(job["objective"]),
+        str(job["budget"]),
+        # Jobs of older versions do what they did.
+        SelectionConfig(**job.get("settings", FORMER)),
+    )
     roles = read_roles(workspace, spec)
+    check_demands(spec, roles, Budget(spec.config.budget).rows(len(roles.pool)))
     estimates = read_estimates(workspace, spec, roles, files)
     record = select(
         workspace,
@@ -224,13 +258,10 @@ def _select_again(
         estimates,
         progress,
         name=str(job["name"]),
+        seed=job.get("seed"),
     )
     write_json(job_dir / "result.json", asdict(record))
     return record
-
-
-def _uses_existing(job: dict[str, Any]) -> bool:
-    return "existing-matrix" in OBJECTIVES[job["objective"]].needs
 
 
 def _workspace_of(job_dir: Path) -> Path:

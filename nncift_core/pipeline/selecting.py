@@ -1,42 +1,32 @@
-"""Selection from a run's influence: the matrices an objective needs, the choice, its record.
+"""Selection from a run's influence: demands, the choice, and what is stored of both.
 
-Knows how to build X, W and E on one scale; the objectives themselves live in ``selection``.
+Knows how a selection becomes a record; objectives and optimizers live in ``selection``, matrices
+in ``scaled_matrices``, demands in ``demands``.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from nncift_core.config import Budget
-from nncift_core.datasets import find_self_pairs
-from nncift_core.errors import ConfigError
-from nncift_core.files import load_array, read_json
 from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.demands import Demands, build_demands, left_out_counts
 from nncift_core.pipeline.estimates import Estimates
-from nncift_core.pipeline.labelling import make_method, matrix_sides
-from nncift_core.pipeline.planning import needs_model
+from nncift_core.pipeline.facts import pool_facts
 from nncift_core.pipeline.roles import Roles
+from nncift_core.pipeline.scaled_matrices import RunMatrices
 from nncift_core.pipeline.spec import RunSpec
-from nncift_core.progress import Progress
-from nncift_core.selection import (
-    OBJECTIVES,
-    Matrices,
-    SelectionResult,
-    maximise,
-    reasons,
-    scale,
-)
+from nncift_core.progress import Progress, WhereWork
+from nncift_core.selection import SelectionResult, maximise, reasons
+from nncift_core.selection_config import SelectionConfig, join_ids
 from nncift_core.store import SelectedRow, SelectionRecord, Workspace
-from nncift_core.types import FloatArray, InfluenceSource
 
-# Dense matrices may take this share of the machine's memory; the rest is for working copies.
-MEMORY_SHARE = 0.6
-
-_BLOCK_VALUES = 4_000_000
+PHASES: Mapping[int, str] = {0: "pinned; ", 1: "a quota asks for it; "}
+"""How the reason of a row begins that a demand put in."""
 
 
 def select(
@@ -50,139 +40,200 @@ def select(
     progress: Progress,
     *,
     name: str = "Run",
+    seed: int | None = None,
 ) -> SelectionRecord:
-    """Choose rows by the objective and budget of ``spec`` and store the selection.
+    """Choose rows by objective, budget and selection settings of ``spec``; store the selection.
 
     Args:
         workspace: Where the selection is stored.
         run_id: The run whose influence is used.
         selection_id: Its id, None for a new one.
-        spec: The run, with the objective and budget to use.
+        spec: The run, with the objective, budget and settings to use.
         roles: The run's rows.
         files: The run's artifacts.
         estimates: The run's influence.
-        progress: Told of stage ``select`` in rows.
+        progress: Told of stage ``select`` in rows; warned where fewer rows than the budget can be
+            chosen.
         name: What people call the selection.
+        seed: Of the optimizer's draws, None for the run's.
 
     Raises:
-        ConfigError: The budget is larger than the pool, or a matrix does not fit in memory.
+        ConfigError: The budget is larger than the pool, demands contradict each other, or a
+            matrix does not fit in memory.
         Cancelled: Between picks.
     """
-    budget = Budget(spec.config.budget).rows(len(roles.pool))
+    config, settings = spec.config, spec.config.selection
+    seed = config.seed if seed is None else seed
+    budget = Budget(config.budget).rows(len(roles.pool))
+    matrices = RunMatrices(workspace, spec, roles, files, estimates)
+    optimizer = matrices.optimizer(config.objective, settings.optimizer)
+    # Rows that were embedded before are found, and need no stage of their own.
+    quiet = WhereWork(progress)
+    facts = pool_facts(workspace, spec, roles, files, quiet)
+    demands = build_demands(workspace, spec, roles, files, settings, budget, facts, quiet)
     progress.stage("select", budget, "rows")
-    matrices = build_matrices(workspace, spec, roles, files, estimates)
-    row_ids = [row.id for row in roles.pool]
-    result = maximise(spec.config.objective, matrices, budget, row_ids=row_ids, progress=progress)
-    words = reasons(
-        result,
-        row_ids=row_ids,
-        target_ids=[row.id for row in roles.target],
-        subtasks=matrices.subtasks,
+    result = maximise(
+        config.objective,
+        matrices.matrices(config.objective, optimizer),
+        budget,
+        row_ids=[row.id for row in roles.pool],
+        progress=progress,
+        quality_weight=settings.quality_weight,
+        optimizer=optimizer,
+        constraints=demands.constraints,
+        seed=seed,
     )
+    if len(result) < budget:
+        progress.warn(fewer_words(result, demands, budget, len(roles.pool)))
+    return store(
+        workspace,
+        run_id,
+        selection_id,
+        result,
+        demands,
+        roles,
+        estimates,
+        budget=config.budget,
+        settings=settings,
+        seed=seed,
+        name=name,
+    )
+
+
+def store(
+    workspace: Workspace,
+    run_id: str,
+    selection_id: str | None,
+    result: SelectionResult,
+    demands: Demands,
+    roles: Roles,
+    estimates: Estimates,
+    *,
+    budget: str,
+    settings: SelectionConfig,
+    seed: int,
+    name: str,
+) -> SelectionRecord:
+    """Store chosen rows with their reasons and the request that chooses them again.
+
+    Args:
+        workspace: Where they are stored.
+        run_id: The run whose influence was used.
+        selection_id: Their id, None for one of their content.
+        result: The choice.
+        demands: What it had to obey.
+        roles: The run's rows.
+        estimates: The run's influence.
+        budget: As given: a share or a row count.
+        settings: As given; the request names the optimizer that was used.
+        seed: Of the optimizer's draws.
+        name: What people call the selection.
+    """
+    words = pick_words(result, roles)
     chosen = [
-        SelectedRow(rank, row_ids[position], float(gain), int(round_), reason)
+        SelectedRow(rank, roles.pool[position].id, float(gain), int(round_), reason)
         for rank, (position, gain, round_, reason) in enumerate(
             zip(result.order, result.gain, result.round, words, strict=True), start=1
         )
     ]
+    meta = _meta(result, demands, roles, estimates) | {
+        "request": request(result, budget, settings, seed)
+    }
     return workspace.catalog.add_selection(
-        run_id,
-        name,
-        spec.config.objective,
-        spec.config.budget,
-        chosen,
-        _meta(result, roles, estimates),
-        selection_id=selection_id,
+        run_id, name, result.objective, budget, chosen, meta, selection_id=selection_id
     )
 
 
-def build_matrices(
-    workspace: Workspace, spec: RunSpec, roles: Roles, files: RunFiles, estimates: Estimates
-) -> Matrices:
-    """X, W and E as far as the objective reads them, on the scale of X's training labels."""
-    needs = OBJECTIVES[spec.config.objective].needs
-    n_train, n_target, n_existing = len(roles.pool), len(roles.target), len(roles.existing)
-    values = n_train * (
-        n_target * ("target-matrix" in needs)
-        + n_train * ("pool-matrix" in needs)
-        + n_existing * ("existing-matrix" in needs)
+def request(
+    result: SelectionResult, budget: str, settings: SelectionConfig, seed: int
+) -> dict[str, Any]:
+    """What chooses the same rows again, on any machine: ``auto`` is replaced by what it meant."""
+    asked = replace(
+        settings,
+        optimizer=result.optimizer,
+        pin=join_ids(settings.pinned),
+        ban=join_ids(settings.banned),
     )
-    _check_memory(spec.config.objective, values)
-    row_mean = load_array(files.row_mean)
-    lo, hi = _range(estimates, files)
-    target = pool = existing = None
-    if "target-matrix" in needs:
-        target = _dense(estimates.best, lo, hi)
-    if "pool-matrix" in needs:
-        pool = _dense(_other(workspace, spec, roles, estimates, "pool"), lo, hi)
-        # A row helps itself, and its exact copies, as much as anything helps anything.
-        pool[find_self_pairs(roles.pool, roles.pool)] = pool.max()
-    if "existing-matrix" in needs:
-        existing = _dense(_other(workspace, spec, roles, estimates, "existing"), lo, hi)
-    return Matrices(
-        row_mean=row_mean,
-        target=target,
-        pool=pool,
-        existing=existing,
-        row_scores=load_array(files.row_scores) if files.row_scores.is_file() else row_mean,
+    return {"objective": result.objective, "budget": budget, "seed": seed, **asdict(asked)}
+
+
+def pick_words(result: SelectionResult, roles: Roles) -> list[str]:
+    """Why each row was chosen, in words; pins and quotas are said first."""
+    words = reasons(
+        result,
+        row_ids=[row.id for row in roles.pool],
+        target_ids=[row.id for row in roles.target],
         subtasks=[row.subtask for row in roles.target],
     )
+    return [
+        f"{PHASES.get(phase, '')}{word}"
+        for phase, word in zip(result.phase.tolist(), words, strict=True)
+    ]
 
 
-def _other(
-    workspace: Workspace, spec: RunSpec, roles: Roles, estimates: Estimates, matrix: str
-) -> InfluenceSource:
-    """W or E: what the run has of it, or true values where these cost no language model."""
-    source = estimates.best_other(matrix)
-    if source is not None:
-        return source
-    if needs_model(spec.config):
-        raise ConfigError(
-            f"This run did not label what objective {spec.config.objective!r} reads.",
-            f"Start a run with --objective {spec.config.objective}.",
+def fewer_words(result: SelectionResult, demands: Demands, budget: int, n_train: int) -> str:
+    """Why fewer rows were chosen than the budget allows, in one sentence."""
+    start = f"Only {len(result):,} of {budget:,} rows were chosen"
+    if result.ended == "tokens" and demands.tokens is not None:
+        spent = int(demands.tokens[result.order].sum())
+        return (
+            f"{start}: they have {spent:,} of {demands.constraints.token_budget:,} tokens, and "
+            "the next row would not fit."
         )
-    helpers, helped = matrix_sides(roles)[matrix]
-    found: InfluenceSource = make_method(workspace, spec, roles).source(helpers, helped)
-    return found
+    counts = left_out_counts(demands, result.order, n_train)
+    words = {
+        "by hand": "banned by hand",
+        "rule": "banned by a rule",
+        "length": "too short or too long",
+        "duplicates": "duplicates of chosen rows",
+        "quota": "in a group whose quota is full",
+    }
+    parts = [f"{counts[reason]:,} are {text}" for reason, text in words.items() if reason in counts]
+    return f"{start}, since no other may be: {', '.join(parts)}."
 
 
-def _range(estimates: Estimates, files: RunFiles) -> tuple[float, float]:
-    if estimates.scale is not None:
-        return estimates.scale.lo, estimates.scale.hi
-    overview = read_json(files.overview)
-    return overview["lowest"], overview["highest"]
-
-
-def _dense(source: InfluenceSource, lo: float, hi: float) -> FloatArray:
-    dense = np.empty((source.n_train, source.n_target), dtype=np.float32)
-    step = max(1, _BLOCK_VALUES // max(1, source.n_target))
-    for start in range(0, source.n_train, step):
-        stop = min(start + step, source.n_train)
-        scale(source.block(start, stop), lo, hi, out=dense[start:stop])
-    return dense
-
-
-def _check_memory(objective: str, values: int) -> None:
-    needed = values * 4
-    usable = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * MEMORY_SHARE
-    if needed > usable:
-        raise ConfigError(
-            f"Objective {objective!r} needs {needed / 1e9:,.1f} GB for its influence matrix; "
-            f"{usable / 1e9:,.1f} GB may be used on this machine.",
-            "Use --objective topk, a smaller pool, or a smaller target set.",
-        )
-
-
-def _meta(result: SelectionResult, roles: Roles, estimates: Estimates) -> Mapping[str, Any]:
+def _meta(
+    result: SelectionResult, demands: Demands, roles: Roles, estimates: Estimates
+) -> dict[str, Any]:
     labelled = (
         np.unique(estimates.labels.everything.helper)
         if estimates.labels is not None
         else np.arange(len(roles.pool))
     )
+    left_out = left_out_counts(demands, result.order, len(roles.pool))
+    duplicates = None
+    if demands.groups is not None:
+        counts = dict(demands.groups.counts())
+        duplicates = counts | {"left_out": left_out.get("duplicates", 0)}
+    constraints = demands.constraints
     return {
         "value": result.value,
         "exact": result.exact,
+        "ratio": result.ratio,
+        "ended": result.ended,
+        "optimizer": result.optimizer,
         "saturated_at": result.saturated_at,
-        "labelled_share_chosen": float(np.isin(result.order, labelled).mean()),
+        "order_length": len(result),
+        "labelled_share_chosen": (
+            float(np.isin(result.order, labelled).mean()) if len(result) else None
+        ),
         "labelled_share_pool": len(labelled) / len(roles.pool),
+        "duplicates": duplicates,
+        "tokens": None if demands.tokens is None else int(demands.tokens[result.order].sum()),
+        "left_out": left_out,
+        "constraints": {
+            "pinned": len(constraints.pinned),
+            "banned": len(constraints.banned),
+            "quotas": [
+                {
+                    "name": quota.name,
+                    "rows": len(quota.members),
+                    "least": quota.least,
+                    "most": quota.most,
+                    "chosen": int(np.isin(quota.members, result.order).sum()),
+                }
+                for quota in constraints.quotas
+            ],
+            "token_budget": constraints.token_budget,
+        },
     }

@@ -21,6 +21,9 @@ from nncift_core.pipeline.planning import check_labelling
 from nncift_core.registry import Entry
 from nncift_core.runtime import versions
 from nncift_core.selection import OBJECTIVES
+from nncift_core.selection.rules import parse_quotas, parse_rules
+from nncift_core.selection.use_cases import check_use_case, objective_for
+from nncift_core.selection_config import SelectionConfig
 
 FORMAT = "nncift-run/1"
 
@@ -81,6 +84,11 @@ class RunSpec:
             raise ConfigError(
                 "A run needs a target set.", "Give a target file, or sample:N for N pool rows."
             )
+        check_use_case(
+            self.config.selection.use_case,
+            self.config.objective,
+            existing=self.existing is not None,
+        )
         needs_existing = "existing-matrix" in OBJECTIVES[self.config.objective].needs
         if needs_existing and self.existing is None:
             raise ConfigError(
@@ -172,23 +180,35 @@ def _source(content: Mapping[str, Any]) -> DataSource:
 
 
 def resolve(config: RunConfig) -> RunConfig:
-    """The same settings with every name checked and the method's default objective filled in.
+    """The same settings with every name checked and the objective of the use case filled in.
 
     Raises:
-        ConfigError: A method, network or objective of that name does not exist, or the
-            objective does not go with the method.
+        ConfigError: A method, network or objective of that name does not exist, objective or use
+            case do not go with the method, or a rule or quota cannot be read.
     """
     method = METHODS[config.method]
     if config.network != AUTO:
         estimator(config.network)
-    objective = config.objective or method.default_objective
-    needs_matrix = OBJECTIVES[objective].needs - {"row-scores"}
-    if needs_matrix and "pairwise" not in method.needs:
-        raise ConfigError(
-            f"Objective {objective!r} compares pairs, but {config.method!r} scores single rows.",
-            "Use --objective topk.",
-        )
+    check_words(config.selection)
+    objective = objective_for(config.selection.use_case, method, config.objective)
     config = replace(config, objective=objective)
     if not config.exact:
         check_labelling(config)
     return config
+
+
+def for_selection(spec: RunSpec, objective: str, budget: str, settings: SelectionConfig) -> RunSpec:
+    """A finished run as another selection from it sees it.
+
+    Raises:
+        ConfigError: Objective or settings do not go with the run.
+    """
+    config = replace(spec.config, objective=objective, budget=budget, selection=settings)
+    uses_existing = "existing-matrix" in OBJECTIVES[objective].needs
+    return replace(spec, config=config, existing=spec.existing if uses_existing else None)
+
+
+def check_words(settings: SelectionConfig) -> None:
+    """Refuse rules and quotas that cannot be read, whatever the rows. Raises: ConfigError."""
+    parse_rules(settings.ban_where)
+    parse_quotas(settings.quota)

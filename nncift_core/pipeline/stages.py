@@ -22,6 +22,7 @@ from nncift_core.network.predict import Predictor
 from nncift_core.network.reducers import Histogram, MemmapWriter, Reducer, RowMean, stream
 from nncift_core.network.summaries import BestGroupMean, ColumnMean, Range
 from nncift_core.pipeline.artifacts import RunFiles
+from nncift_core.pipeline.demands import check_demands
 from nncift_core.pipeline.embedding import embed_rows
 from nncift_core.pipeline.estimates import Estimates, read_estimates
 from nncift_core.pipeline.inheriting import (
@@ -122,7 +123,7 @@ def write_predictions(workspace: Workspace, run_id: str, path: Path, progress: P
 
 def _check(spec: RunSpec, roles: Roles, progress: Progress) -> None:
     """Fail early: everything that can be refused before the first second of work."""
-    Budget(spec.config.budget).rows(len(roles.pool))
+    check_demands(spec, roles, Budget(spec.config.budget).rows(len(roles.pool)))
     uses_states(spec.config)
     if not spec.config.exact and spec.extends is None:
         label_plan(spec.config, len(roles.pool), len(roles.target), len(roles.existing))

@@ -28,6 +28,7 @@ from nncift_core.network import AUTO
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.pipeline.study_request import LABEL_SIZE, StudyRequest
 from nncift_core.progress import Progress
+from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import Workspace
 from nncift_core.store.ids import checked_id
 
@@ -100,6 +101,7 @@ def study_spec(spec: RunSpec, request: StudyRequest) -> RunSpec:
         objective=METHODS[config.method].default_objective,
         network=AUTO,
         second_round=0.0,
+        selection=SelectionConfig(),
         exact=False,
         label_fraction=(
             RunConfig.label_fraction if request.kind == LABEL_SIZE else config.label_fraction

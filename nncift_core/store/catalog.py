@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nncift_core.store.action_tables import ActionTables
 from nncift_core.store.database import Database, first_row
 from nncift_core.store.dataset_tables import DatasetTables
+from nncift_core.store.export_tables import ExportTables
 from nncift_core.store.label_tables import LabelTables
 from nncift_core.store.run_tables import RunTables
 from nncift_core.store.selection_tables import SelectionTables
 
 
-class Catalog(DatasetTables, RunTables, LabelTables, SelectionTables):
-    """Datasets, projects, runs, labels, metrics, selections and exports of a workspace.
+class Catalog(DatasetTables, RunTables, LabelTables, SelectionTables, ExportTables, ActionTables):
+    """Datasets, projects, runs, labels, selections, exports and curation of a workspace.
 
     Args:
         path: The DuckDB file; created by the first call that needs it.

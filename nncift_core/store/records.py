@@ -97,6 +97,13 @@ class SelectionRecord:
     row_count: int
     meta: Mapping[str, Any]
     created_at: str
+    exported_at: str | None = None
+    """When the oldest of its listed exports was written; from the first one on it is immutable."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the one that its run made, which stays as long as the run."""
+        return self.id == f"{self.run_id}-s0"
 
 
 @dataclass(frozen=True)

@@ -265,5 +265,5 @@ def _delete_run(connection: Connection, run_id: str) -> None:
     chosen = "SELECT id FROM selections WHERE run_id = ?"
     for table, column in (("exports", "selection_id"), ("selection_rows", "selection_id")):
         connection.execute(f"DELETE FROM {table} WHERE {column} IN ({chosen})", [run_id])
-    for table in ("selections", "labels", "quadrant_metrics", "runs"):
+    for table in ("selections", "labels", "quadrant_metrics", "curation_actions", "runs"):
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id])

@@ -1,4 +1,8 @@
-"""The catalog's tables of selections and exports. A stored selection never changes."""
+"""The catalog's tables of selections.
+
+The rows and the request of a stored selection never change. Until it is exported it can be renamed
+and deleted; from then on it is what its files say.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nncift_core.errors import unknown_name
+from nncift_core.errors import ConfigError, unknown_name
 from nncift_core.files import json_text
 from nncift_core.store.database import (
     Connection,
@@ -30,12 +34,11 @@ from nncift_core.store.dataset_tables import (
 from nncift_core.store.ids import absent, checked_id, short_hash
 from nncift_core.store.records import (
     ChosenRecord,
-    ExportRecord,
     RowRecord,
     SelectedRow,
     SelectionRecord,
 )
-from nncift_core.store.run_tables import require_run
+from nncift_core.store.run_tables import MAX_NAME, require_run
 
 CHOSEN_ORDERS = {
     "rank": "rank",
@@ -45,9 +48,12 @@ CHOSEN_ORDERS = {
 }
 """What chosen rows can be ordered by, and the SQL for it."""
 
-_SELECTION = "id, run_id, name, objective, budget, row_count, meta, created_at"
+_STORED = "id, run_id, name, objective, budget, row_count, meta, created_at"
+_EXPORTED_AT = (
+    "(SELECT min(exports.created_at) FROM exports WHERE exports.selection_id = selections.id)"
+)
+_SELECTION = f"{_STORED}, {_EXPORTED_AT} AS exported_at"
 _SELECTED = "rank, selection_rows.row_id, gain, round, reason"
-_EXPORT = "id, selection_id, export_schema, path, sha256, row_count, created_at"
 _POOL = (
     "(SELECT pool_id FROM selections JOIN runs USING (run_id)"
     " JOIN projects ON projects.id = runs.project_id WHERE selections.id = ?)"
@@ -55,7 +61,7 @@ _POOL = (
 
 
 class SelectionTables:
-    """Selections and exports: ``Catalog`` inherits these methods."""
+    """Selections: ``Catalog`` inherits these methods."""
 
     _database: Database
 
@@ -71,6 +77,8 @@ class SelectionTables:
         selection_id: str | None = None,
     ) -> SelectionRecord:
         """Store a selection once; storing the same one again (a resumed job) changes nothing.
+
+        The name does not count then, since it may have been changed.
 
         Args:
             run_id: The run whose influence it was made from.
@@ -102,17 +110,17 @@ class SelectionTables:
             known = _find_selection(connection, selection_id)
             if known is not None:
                 stored = _selected_rows(connection, selection_id)
-                if (known.run_id, known.name, known.objective, known.budget) != identity or (
-                    json_text([(r.row_id, r.gain, r.round, r.reason) for r in stored]) != content
-                ):
+                held = json_text([(r.row_id, r.gain, r.round, r.reason) for r in stored])
+                wanted = (run_id, objective, str(budget), content)
+                if (known.run_id, known.objective, known.budget, held) != wanted:
                     raise ValueError(f"selection {selection_id} exists with other content")
                 return known
             connection.execute(
-                f"INSERT INTO selections ({_SELECTION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO selections ({_STORED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [selection_id, *identity, len(chosen), json_text(meta or {}), utc_now()],
             )
             _insert_selected(connection, selection_id, chosen)
-            return _require_selection(connection, selection_id)
+            return require_selection(connection, selection_id)
 
     def selections(self, run_id: str | None = None) -> list[SelectionRecord]:
         """The selections of a run, or all, the oldest first."""
@@ -121,7 +129,7 @@ class SelectionTables:
         with self._database.session() as connection:
             found = connection.execute(
                 f"SELECT {_SELECTION} FROM selections WHERE $1 IS NULL OR run_id = $1"
-                " ORDER BY created_at, id",
+                " ORDER BY selections.created_at, id",
                 [run_id],
             ).fetchall()
         return [_selection_record(values) for values in found]
@@ -130,14 +138,42 @@ class SelectionTables:
         """One selection. Raises: ConfigError if there is none."""
         checked_id("selection", selection_id)
         with self._database.session() as connection:
-            return _require_selection(connection, selection_id)
+            return require_selection(connection, selection_id)
 
     def selection_rows(self, selection_id: str) -> list[SelectedRow]:
         """The chosen rows in selection order. Raises: ConfigError."""
         checked_id("selection", selection_id)
         with self._database.session() as connection:
-            _require_selection(connection, selection_id)
+            require_selection(connection, selection_id)
             return _selected_rows(connection, selection_id)
+
+    def rename_selection(self, selection_id: str, name: str) -> SelectionRecord:
+        """Give a selection another name; its id, rows and request stay.
+
+        Raises:
+            ConfigError: There is no such selection, the name is empty or too long, or the
+                selection was exported.
+        """
+        name = _checked_name(name)
+        checked_id("selection", selection_id)
+        with self._database.session() as connection:
+            record = require_selection(connection, selection_id)
+            _require_unexported(record, "renamed")
+            connection.execute("UPDATE selections SET name = ? WHERE id = ?", [name, selection_id])
+            return require_selection(connection, selection_id)
+
+    def delete_selection(self, selection_id: str) -> None:
+        """Delete a later selection's records; ``Workspace.delete_selection`` also its folder.
+
+        Raises:
+            ConfigError: There is no such selection, it is the one its run made, or it was
+                exported.
+        """
+        checked_id("selection", selection_id)
+        with self._database.session() as connection:
+            require_deletable(require_selection(connection, selection_id))
+            connection.execute("DELETE FROM selection_rows WHERE selection_id = ?", [selection_id])
+            connection.execute("DELETE FROM selections WHERE id = ?", [selection_id])
 
     def browse_selection(
         self,
@@ -172,7 +208,7 @@ class SelectionTables:
             values += [storable(search)] * 2
         columns = ROW_COLUMNS.replace("row_id", "rows.row_id")
         with self._database.session() as connection:
-            _require_selection(connection, selection_id)
+            require_selection(connection, selection_id)
             total = first_row(connection, f"SELECT count(*) FROM {source}", values)[0]
             found = connection.execute(
                 f"SELECT {_SELECTED}, {columns} FROM {source}"
@@ -213,59 +249,41 @@ class SelectionTables:
             condition += f" AND {MATCHES}"
             values += [storable(search)] * 2
         with self._database.session() as connection:
-            _require_selection(connection, selection_id)
+            require_selection(connection, selection_id)
             return page_of_rows(
                 connection, condition, values, order_clause(order, descending), offset, limit
             )
 
-    def add_export(
-        self, selection_id: str, schema: str, path: str, sha256: str, rows: int
-    ) -> ExportRecord:
-        """Record a file that was written; the same file again replaces its record.
 
-        Raises:
-            ConfigError: There is no such selection.
-        """
-        checked_id("selection", selection_id)
-        record = ExportRecord(
-            short_hash(selection_id, schema, path),
-            selection_id,
-            schema,
-            storable(path),
-            sha256,
-            rows,
-            utc_now(),
+def require_deletable(record: SelectionRecord) -> None:
+    """Whether a selection may go. Raises: ConfigError, with why not."""
+    if record.is_first:
+        raise ConfigError(
+            f"Selection {record.id} is the one its run made, so it cannot be deleted alone.",
+            "Delete the run to delete it.",
         )
-        with self._database.session() as connection:
-            _require_selection(connection, selection_id)
-            connection.execute(
-                f"INSERT OR REPLACE INTO exports ({_EXPORT}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [record.id, selection_id, schema, record.path, sha256, rows, record.created_at],
-            )
-        return record
+    _require_unexported(record, "deleted")
 
-    def exports(
-        self,
-        *,
-        project_id: str | None = None,
-        run_id: str | None = None,
-        selection_id: str | None = None,
-    ) -> list[ExportRecord]:
-        """Exports, the newest first, of a project, a run or a selection if given."""
-        for kind, value in (("project", project_id), ("run", run_id), ("selection", selection_id)):
-            if value is not None:
-                checked_id(kind, value)
-        columns = ", ".join(f"exports.{name}" for name in _EXPORT.split(", "))
-        with self._database.session() as connection:
-            found = connection.execute(
-                f"SELECT {columns} FROM exports JOIN selections ON selections.id = selection_id"
-                " JOIN runs USING (run_id)"
-                " WHERE ($1 IS NULL OR project_id = $1) AND ($2 IS NULL OR run_id = $2)"
-                " AND ($3 IS NULL OR selection_id = $3)"
-                " ORDER BY exports.created_at DESC, exports.id",
-                [project_id, run_id, selection_id],
-            ).fetchall()
-        return [ExportRecord(*values) for values in found]
+
+def _require_unexported(record: SelectionRecord, done: str) -> None:
+    if record.exported_at is not None:
+        raise ConfigError(
+            f"Selection {record.name!r} was exported on {record.exported_at[:10]}, "
+            f"so it cannot be {done} any more.",
+            "Its files name it; make another selection instead.",
+        )
+
+
+def _checked_name(name: str) -> str:
+    cleaned = " ".join(storable(name).split())
+    if not cleaned or not cleaned.isprintable():
+        raise ConfigError(f"{name[:60]!r} is no selection name.", "Give it a name in letters.")
+    if len(cleaned) > MAX_NAME:
+        raise ConfigError(
+            f"The selection name {cleaned[:30]!r}... has {len(cleaned)} characters.",
+            f"Give at most {MAX_NAME}.",
+        )
+    return cleaned
 
 
 def _insert_selected(
@@ -304,7 +322,8 @@ def _find_selection(connection: Connection, selection_id: str) -> SelectionRecor
     return None if values is None else _selection_record(values)
 
 
-def _require_selection(connection: Connection, selection_id: str) -> SelectionRecord:
+def require_selection(connection: Connection, selection_id: str) -> SelectionRecord:
+    """A selection's record. Raises: ConfigError."""
     record = _find_selection(connection, selection_id)
     if record is None:
         raise absent("selection", selection_id)
@@ -312,7 +331,15 @@ def _require_selection(connection: Connection, selection_id: str) -> SelectionRe
 
 
 def _selection_record(values: Sequence[Any]) -> SelectionRecord:
-    selection_id, run_id, name, objective, budget, row_count, meta, created_at = values
+    selection_id, run_id, name, objective, budget, row_count, meta, created_at, exported = values
     return SelectionRecord(
-        selection_id, run_id, name, objective, budget, row_count, json.loads(meta), created_at
+        selection_id,
+        run_id,
+        name,
+        objective,
+        budget,
+        row_count,
+        json.loads(meta),
+        created_at,
+        exported,
     )

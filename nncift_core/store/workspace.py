@@ -19,6 +19,7 @@ from nncift_core.files import named_errors, remove_partials, size_of, write_byte
 from nncift_core.store.catalog import Catalog
 from nncift_core.store.ids import checked_id, time_ordered_id
 from nncift_core.store.records import DatasetRecord, Freed
+from nncift_core.store.selection_tables import require_deletable
 
 CATALOG_FILE = "catalog.duckdb"
 
@@ -175,6 +176,22 @@ class Workspace:
             for upload in self.uploads_dir.glob(f"{checked_id('upload', digest)}*"):
                 freed += _remove(upload)
         return Freed(freed + max(0, before - self.catalog.used_bytes()), runs, datasets)
+
+    def delete_selection(self, selection_id: str) -> Freed:
+        """Delete a later selection of a run: the folder of its job, and its records.
+
+        Raises:
+            ConfigError: There is no such selection, it is the one its run made, or it was
+                exported.
+            WorkspaceError: A file cannot be deleted.
+        """
+        record = self.catalog.selection(selection_id)
+        require_deletable(record)
+        before = self.catalog.used_bytes()
+        # As with runs: if this is interrupted, the record remains and deleting again finishes.
+        freed = _remove(self.selection_dir(record.run_id, selection_id))
+        self.catalog.delete_selection(selection_id)
+        return Freed(freed + max(0, before - self.catalog.used_bytes()))
 
     def disk_use(self) -> dict[str, int]:
         """Bytes by part: the catalog, and each folder of the workspace."""

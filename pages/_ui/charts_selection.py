@@ -13,14 +13,17 @@ from nncift_core.selection.curve import GainCurve
 from pages._ui.charts import QUIET, SELECTION_COLOR, finish
 
 _MOST_ROUND_MARKS = 9
+_HEIGHT = 360
 
 
-def gain_chart(curve: GainCurve, *, per_pick: bool = False) -> go.Figure:
+def gain_chart(curve: GainCurve, *, per_pick: bool = False, budget: int | None = None) -> go.Figure:
     """How the value of a selection grows, or what each pick adds.
 
     Args:
         curve: From ``gain_curve``.
         per_pick: The gain of each pick instead of the value of its round so far.
+        budget: Rows that are kept; marked, with what comes after it drawn lightly. None where the
+            curve ends at its budget.
     """
     figure = go.Figure()
     values = curve.gain if per_pick else curve.value
@@ -58,9 +61,10 @@ def gain_chart(curve: GainCurve, *, per_pick: bool = False) -> go.Figure:
     ]
     if curve.knee is not None and not per_pick:
         late = curve.knee > curve.pick[-1] / 2
+        of_what = "round 1" if len(curve.round_starts) > 1 else "this value"
         notes.append(
             {
-                "text": f"90 % of round 1 after {curve.knee:,} picks",
+                "text": f"knee: 90 % of {of_what} after {curve.knee:,} picks",
                 "x": curve.knee,
                 "y": values[curve.pick.index(curve.knee)],
                 "showarrow": True,
@@ -70,39 +74,26 @@ def gain_chart(curve: GainCurve, *, per_pick: bool = False) -> go.Figure:
                 "xanchor": "right" if late else "left",
             }
         )
-    figure.update_layout(
-        annotations=notes,
-        shapes=[
-            {
-                "type": "line",
-                "x0": start - 0.5,
-                "x1": start - 0.5,
-                "y0": 0,
-                "y1": 1,
-                "yref": "paper",
-                "line": {"color": QUIET, "width": 1, "dash": "dot"},
-            }
-            for _, start in marked
-        ],
-    )
-    figure.update_xaxes(
-        title_text="rows chosen (picks, in order)", range=[0, curve.pick[-1] if curve.pick else 1]
-    )
+    lines = [_line(start - 0.5, "dot") for _, start in marked]
+    _mark_budget(lines, notes, curve, budget)
+    figure.update_layout(annotations=notes, shapes=lines)
+    _pick_axis(figure, curve)
     figure.update_yaxes(
         title_text="gain of the pick (scaled influence)"
         if per_pick
         else "value of the round (scaled influence)",
         rangemode="tozero",
     )
-    return finish(figure, _gain_title(curve), height=360)
+    return finish(figure, _gain_title(curve), height=_HEIGHT)
 
 
-def score_chart(curve: GainCurve, title: str) -> go.Figure:
+def score_chart(curve: GainCurve, title: str, *, budget: int | None = None) -> go.Figure:
     """The score of each chosen row, for objectives in which no row changes another's gain.
 
     Args:
         curve: From ``gain_curve``.
         title: What the chart shows.
+        budget: Rows that are kept, marked; None where the curve ends there.
     """
     figure = go.Figure(
         go.Scatter(
@@ -113,11 +104,75 @@ def score_chart(curve: GainCurve, title: str) -> go.Figure:
             hovertemplate="pick %{x}: %{y:.4g}<extra></extra>",
         )
     )
+    lines: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    _mark_budget(lines, notes, curve, budget)
+    figure.update_layout(annotations=notes, shapes=lines)
+    _pick_axis(figure, curve)
+    figure.update_yaxes(title_text="score of the row")
+    return finish(figure, title, height=_HEIGHT)
+
+
+def _pick_axis(figure: go.Figure, curve: GainCurve) -> None:
     figure.update_xaxes(
         title_text="rows chosen (picks, in order)", range=[0, curve.pick[-1] if curve.pick else 1]
     )
-    figure.update_yaxes(title_text="score of the row")
-    return finish(figure, title, height=360)
+
+
+def _line(at: float, dash: str) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "x0": at,
+        "x1": at,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"color": QUIET, "width": 1, "dash": dash},
+    }
+
+
+def _mark_budget(
+    lines: list[dict[str, Any]],
+    notes: list[dict[str, Any]],
+    curve: GainCurve,
+    budget: int | None,
+) -> None:
+    """A line at the budget, with what lies after it in shade."""
+    if budget is None or not curve.pick:
+        return
+    last = curve.pick[-1]
+    at = min(budget, last)
+    line = _line(at, "solid")
+    line["line"] = {"color": SELECTION_COLOR, "width": 2, "dash": "solid"}
+    lines.append(line)
+    if at < last:
+        lines.append(
+            {
+                "type": "rect",
+                "x0": at,
+                "x1": last,
+                "y0": 0,
+                "y1": 1,
+                "yref": "paper",
+                "fillcolor": QUIET,
+                "opacity": 0.12,
+                "line": {"width": 0},
+            }
+        )
+    late = at > last / 2
+    notes.append(
+        {
+            "text": f"budget: {budget:,} rows",
+            "x": at,
+            "y": 0.02,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "xanchor": "right" if late else "left",
+            "xshift": -4 if late else 4,
+            "showarrow": False,
+            "font": {"color": SELECTION_COLOR},
+        }
+    )
 
 
 def _gain_title(curve: GainCurve) -> str:

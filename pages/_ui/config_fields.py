@@ -124,7 +124,7 @@ def field_choices(group: type) -> dict[str, tuple[str, ...]]:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
-            and node.func.id == "_check_choice"
+            and node.func.id == "check_choice"
         ):
             name, choices = (ast.literal_eval(argument) for argument in node.args[1:])
             found[name] = choices

@@ -29,6 +29,7 @@ PAGES = {
     "studies": PageEntry("pages/studies.py", "Studies", ":material/query_stats:"),
     "influence": PageEntry("pages/influence.py", "Influence", ":material/grid_on:"),
     "select": PageEntry("pages/select.py", "Select", ":material/checklist:"),
+    "compare": PageEntry("pages/compare.py", "Compare", ":material/compare_arrows:"),
     "export": PageEntry("pages/export.py", "Export", ":material/download:"),
 }
 

@@ -12,6 +12,8 @@ from nncift_core.errors import NNCIFTError
 from nncift_core.influence import METHODS
 from nncift_core.pipeline import DataSource, RunSpec, estimate_cost
 from nncift_core.selection import OBJECTIVES
+from nncift_core.selection.use_cases import GENERAL, objective_for
+from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import DatasetRecord
 from pages._ui import state
 from pages._ui.command import run_command
@@ -81,6 +83,7 @@ def draw_form(context: Context) -> None:
             encoder=encoder.strip() or _DEFAULTS.encoder,
             seed=int(seed),
             exact=exact,
+            selection=SelectionConfig(use_case=GENERAL),
             **estimates,
             **models.settings(),
         )
@@ -119,7 +122,7 @@ def draw_form(context: Context) -> None:
 
 
 def _draw_objective(method: str) -> str:
-    default = METHODS[method].default_objective
+    default = objective_for(GENERAL, METHODS[method])
     # An existing set cannot be given in the app.
     usable = [
         entry

@@ -21,6 +21,9 @@ _STAGES = {
     "train": "Fit estimators",
     "compare": "Compare added rows with labelled ones",
     "predict": "Predict",
+    "count": "Count tokens",
+    "duplicates": "Find duplicates",
+    "scale": "Scale influence",
     "select": "Select rows",
 }
 _STAGES_BY_UNIT = {("label", "gradients"): "Compute gradients"}
@@ -96,7 +99,10 @@ def stages_of(config: Mapping[str, Any], *, extended: bool = False) -> dict[str,
         # A function of the embeddings alone is computed where others are predicted.
         dropped = "embed" if "language-model" in needs_of(name) else "label"
         stages = {n: unit for n, unit in stages.items() if n not in ("read", "train", dropped)}
-    return {**stages, "predict": pairs, "select": "rows"}
+    # Records of older versions kept duplicates without a word.
+    near = config.get("selection", {}).get("duplicates") == "near"
+    found = {"duplicates": "rows"} if near else {}
+    return {**stages, "predict": pairs, **found, "select": "rows"}
 
 
 def settings_words(run: RunRecord) -> str:

@@ -1,111 +1,190 @@
-"""What another selection needs to know: objective, budget, name. Starts its job."""
+"""What the subset is for: use case, objective, and what is folded away below them.
+
+Every field is kept in the URL. Gives the settings of a selection without the curator's pins and
+bans, which live in the run's log. Knows names, no rows.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from nncift_core import jobs
-from pages._ui import selections
-from pages._ui.errors import user_errors
-from pages._ui.format import counted, percent, plain
-from pages._ui.shell import Context
+from nncift_core.errors import ConfigError
+from nncift_core.influence import METHODS
+from nncift_core.selection.optimizers import OPTIMIZERS
+from nncift_core.selection.use_cases import GENERAL, USE_CASES, objective_for
+from nncift_core.selection_config import SelectionConfig
+from pages._ui.format import plain
+from pages._ui.selection_state import Fields, follow
 
-_SHARE, _COUNT = "Share", "Rows"
+if TYPE_CHECKING:
+    from nncift_core.pipeline.spec import RunSpec
+
+DUPLICATES = {
+    "near": "One of each group, near duplicates too",
+    "exact": "One of each group of exact copies",
+    "keep": "Keep duplicates",
+}
 
 
-def selection_form(context: Context, *, first: bool) -> None:
-    """Objective, budget and name of another selection, and the button that makes it.
+@dataclass(frozen=True)
+class Wish:
+    """What the form says: an objective, and settings without pins and bans of the log."""
+
+    objective: str
+    settings: SelectionConfig
+
+
+def selection_form(place: Any, fields: Fields, spec: RunSpec, *, pointwise: bool) -> Wish:
+    """Draw use case and objective with the folded rest.
 
     Args:
-        context: What the page is about; its run is finished.
-        first: Whether there is no selection yet, so that making one is the next step.
+        place: Where to draw them.
+        fields: The form of the run.
+        spec: The run.
+        pointwise: Whether rows are scored alone, so that there is nothing to choose but the
+            duplicates and lengths.
     """
-    from nncift_core.pipeline import RunSpec
-
-    spec = RunSpec.read(context.job_dir / "config.json")
+    base = spec.config.selection
     usable = {entry.name: entry for entry in spec.usable_objectives()}
-    default = spec.config.objective if spec.config.objective in usable else next(iter(usable))
-    with st.container(border=True, key="new-selection"):
-        one, two, three = st.columns([2, 2, 2])
-        objective = one.selectbox(
-            "Objective",
-            list(usable),
-            index=list(usable).index(default),
-            format_func=lambda name: usable[name].title,
-            key="objective",
-            help="What makes a set of rows good.",
+    with place:
+        if pointwise:
+            use_case, objective = GENERAL, next(iter(usable))
+            st.markdown(f"**{plain(usable[objective].title)}**")
+            st.caption("This method scores single rows, so the best of them are kept.")
+        else:
+            use_case = _use_case(fields, spec, usable)
+            objective = _objective(fields, spec, usable, use_case)
+        settings = replace(base, use_case=use_case)
+        with st.expander("Advanced: duplicates, length" + ("" if pointwise else ", optimizer")):
+            return Wish(objective, _advanced(fields, settings, objective, pointwise=pointwise))
+
+
+def default_objective(spec: RunSpec, usable: Mapping[str, object], use_case: str) -> str:
+    """What a use case leads to; the run's own objective for the run's own use case."""
+    if use_case == spec.config.selection.use_case and spec.config.objective in usable:
+        return spec.config.objective
+    return objective_for(use_case, METHODS[spec.config.method])
+
+
+def usable_cases(spec: RunSpec, usable: Mapping[str, object]) -> dict[str, str]:
+    """Use cases whose objective the run can meet, with their titles; never empty."""
+    cases = {}
+    for entry in USE_CASES:
+        try:
+            if objective_for(entry.name, METHODS[spec.config.method]) in usable:
+                cases[entry.name] = entry.title
+        except ConfigError:
+            continue
+    return cases or {GENERAL: USE_CASES[GENERAL].title}
+
+
+def _use_case(fields: Fields, spec: RunSpec, usable: Mapping[str, Any]) -> str:
+    cases = usable_cases(spec, usable)
+    default = spec.config.selection.use_case
+    default = default if default in cases else next(iter(cases))
+    missing = [entry.title for entry in USE_CASES if entry.name not in cases]
+    follow("use-case", fields.choice("use", cases, default))
+
+    def chosen() -> None:
+        fields.put("use", st.session_state["use-case"], default)
+        # What was chosen by hand belonged to the other use case.
+        fields.forget("objective")
+
+    st.selectbox(
+        "What is the subset for?",
+        list(cases),
+        format_func=cases.__getitem__,
+        key="use-case",
+        on_change=chosen,
+        help=f"This run cannot serve: {', '.join(missing)}." if missing else None,
+    )
+    use_case = str(st.session_state["use-case"])
+    st.caption(plain(USE_CASES[use_case].summary))
+    return use_case
+
+
+def _objective(fields: Fields, spec: RunSpec, usable: Mapping[str, Any], use_case: str) -> str:
+    default = default_objective(spec, usable, use_case)
+    default = default if default in usable else next(iter(usable))
+    follow("objective", fields.choice("objective", usable, default))
+    st.selectbox(
+        "Objective",
+        list(usable),
+        format_func=lambda name: (
+            f"{usable[name].title} (for this use case)" if name == default else usable[name].title
+        ),
+        key="objective",
+        on_change=lambda: fields.put("objective", st.session_state["objective"], default),
+        help="What makes a set of rows good. It follows from the use case; choose another here.",
+    )
+    entry = usable[str(st.session_state["objective"])]
+    cites = f" ({plain(entry.citation)})" if entry.citation else ""
+    st.caption(f"{plain(entry.summary)}{cites}")
+    return str(entry.name)
+
+
+def _advanced(
+    fields: Fields, base: SelectionConfig, objective: str, *, pointwise: bool
+) -> SelectionConfig:
+    duplicates = _pick(fields, "Duplicates", "duplicates", DUPLICATES, base.duplicates)
+    optimizer, weight = base.optimizer, base.quality_weight
+    if not pointwise:
+        optimizers = {"auto": "Auto: exact where the matrix fits in memory"} | {
+            entry.name: entry.title for entry in OPTIMIZERS
+        }
+        optimizer = _pick(fields, "Optimizer", "optimizer", optimizers, base.optimizer)
+        if optimizer != "auto":
+            st.caption(plain(OPTIMIZERS[optimizer].summary))
+    if objective == "mix":
+        default = str(round(100 * base.quality_weight))
+        follow("quality", min(100, fields.whole("quality", int(default))))
+        st.slider(
+            "Weight of a row's own quality",
+            min_value=0,
+            max_value=100,
+            format="%d %%",
+            key="quality",
+            on_change=lambda: fields.put("quality", str(st.session_state["quality"]), default),
+            help="The rest is coverage of the targets.",
         )
-        entry = usable[objective]
-        one.caption(f"{plain(entry.summary)} {_cites(entry.citation)}")
-        budget = _budget(two, context.n_train, spec.config.budget)
-        name = three.text_input(
-            "Name",
-            value="",
-            max_chars=80,
-            key="selection-name",
-            placeholder=entry.title,
-            help="So that you know it again.",
-        )
-        three.button(
-            "Select rows",
-            type="primary" if first else "secondary",
-            key="select",
-            icon=":material/checklist:",
-            on_click=_start,
-            args=(context, objective, budget, name.strip() or entry.title),
-        )
+        weight = st.session_state["quality"] / 100
+    left, right = st.columns(2)
+    least = _tokens(left, fields, "Shortest row", "shortest", base.least_tokens)
+    most = _tokens(right, fields, "Longest row", "longest", base.most_tokens)
+    st.caption("Lengths in tokens of prompt and response; 0 means no limit.")
+    return replace(
+        base,
+        duplicates=duplicates,
+        optimizer=optimizer,
+        quality_weight=weight,
+        least_tokens=least,
+        most_tokens=most,
+    )
 
 
-def _cites(citation: str) -> str:
-    return f"({plain(citation)})" if citation else ""
+def _pick(fields: Fields, label: str, name: str, options: Mapping[str, str], default: str) -> str:
+    follow(name, fields.choice(name, options, default))
+    st.selectbox(
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        key=name,
+        on_change=lambda: fields.put(name, st.session_state[name], default),
+    )
+    return str(st.session_state[name])
 
 
-def _budget(column: Any, n_train: int, default: str) -> str:
-    """The budget as the pipeline reads it: ``0.30`` or ``500``."""
-    kinds = (_SHARE, _COUNT)
-    with column:
-        kind = st.segmented_control(
-            "Budget",
-            kinds,
-            default=_SHARE if "." in default else _COUNT,
-            required=True,
-            key="budget-kind",
-        )
-        if kind == _SHARE:
-            start = round(100 * float(default)) if "." in default else 30
-            share = st.slider(
-                "Share of the pool",
-                min_value=1,
-                max_value=100,
-                value=min(100, max(1, start)),
-                format="%d %%",
-                key="budget-share",
-                label_visibility="collapsed",
-            )
-            rows = max(1, share * n_train // 100)
-            st.caption(f"{counted(rows, 'row')} of {n_train:,}")
-            return f"{share / 100:.2f}"
-        rows = st.number_input(
-            "Number of rows",
-            min_value=1,
-            max_value=n_train,
-            value=min(n_train, int(default) if default.isdigit() else max(1, n_train // 10)),
-            step=1,
-            key="budget-count",
-            label_visibility="collapsed",
-        )
-        st.caption(f"{percent(rows / n_train)} of {counted(n_train, 'row')}")
-        return str(int(rows))
-
-
-def _start(context: Context, objective: str, budget: str, name: str) -> None:
-    with user_errors():
-        from nncift_core.pipeline import create_selection
-
-        selection_id = create_selection(
-            context.workspace, context.run.run_id, objective, budget, name
-        )
-        selections.open_selection(selection_id)
-        jobs.start(context.workspace.selection_dir(context.run.run_id, selection_id))
+def _tokens(place: Any, fields: Fields, label: str, name: str, default: int) -> int:
+    follow(name, fields.whole(name, default))
+    place.number_input(
+        label,
+        min_value=0,
+        step=1,
+        key=name,
+        on_change=lambda: fields.put(name, str(int(st.session_state[name])), str(default)),
+    )
+    return int(st.session_state[name])

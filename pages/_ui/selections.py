@@ -11,7 +11,7 @@ from nncift_core.config import Budget
 from nncift_core.errors import ConfigError
 from nncift_core.selection import OBJECTIVES
 from nncift_core.store import SelectionRecord
-from pages._ui.format import counted, percent
+from pages._ui.format import counted, percent, plain
 
 SELECTION = "selection"
 PAGE_ROWS = 50
@@ -31,6 +31,17 @@ def open_selection(selection_id: str) -> None:
     st.session_state[_MEMORY] = selection_id
     if st.query_params.get(SELECTION) != selection_id:
         st.query_params[SELECTION] = selection_id
+
+
+def close_selection() -> None:
+    """Back to choosing; the session still knows which selection was looked at last."""
+    if SELECTION in st.query_params:
+        del st.query_params[SELECTION]
+
+
+def remember_selection(selection_id: str) -> None:
+    """Let other pages begin with a selection, without opening it here."""
+    st.session_state[_MEMORY] = selection_id
 
 
 def switcher(names: Mapping[str, str], *, label: str = "Selection") -> str:
@@ -94,7 +105,7 @@ def rows_page(
     draw: Callable[[list[Any]], None],
     *,
     nothing: str,
-) -> None:
+) -> bool:
     """A search field, one page of rows, and the way to the next page.
 
     Args:
@@ -102,6 +113,9 @@ def rows_page(
         fetch: Gives rows and the number of all matches for search text, offset and limit.
         draw: Draws the rows of one page.
         nothing: What to say where there are no rows at all.
+
+    Returns:
+        Whether any row was drawn.
     """
     offset_key, search_key = f"{key}-offset", f"{key}-search"
 
@@ -123,8 +137,8 @@ def rows_page(
         move(0)
         rows, total = fetch(search, offset, PAGE_ROWS)
     if not rows:
-        st.caption(f"No row holds {search!r}." if search else nothing)
-        return
+        st.caption(plain(f"No row holds {search!r}.") if search else nothing)
+        return False
     draw(rows)
     words, back, forth = st.columns([4, 1, 1], vertical_alignment="center")
     words.caption(f"Rows {offset + 1:,} to {offset + len(rows):,} of {total:,}")
@@ -144,3 +158,4 @@ def rows_page(
         args=(offset + PAGE_ROWS,),
         width="stretch",
     )
+    return True

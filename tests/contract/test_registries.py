@@ -21,12 +21,14 @@ from nncift_core.network.predict import Predictor
 from nncift_core.progress import SilentProgress
 from nncift_core.registry import Entry
 from nncift_core.selection import OBJECTIVES
+from nncift_core.selection.optimizers import OPTIMIZERS
+from nncift_core.selection.use_cases import USE_CASES
 from nncift_core.types import Pairs
 from tests.fake_encoder import FakeEncoder
 
 ENTRIES = [
     pytest.param(registry, entry, id=f"{registry.kind}: {entry.name}")
-    for registry in (METHODS, DESIGNS, NETWORKS, RIVALS, OBJECTIVES, SCHEMAS)
+    for registry in (METHODS, DESIGNS, NETWORKS, RIVALS, OBJECTIVES, OPTIMIZERS, USE_CASES, SCHEMAS)
     for entry in registry
 ]
 ROUNDING = 1e-5
@@ -47,6 +49,8 @@ NEEDS = {
     "network": {"text-only", "solved"},
     "rival": {"text-only"},
     "objective": {"target-matrix", "pool-matrix", "existing-matrix", "row-scores"},
+    "optimizer": {"matrix", "blocks"},
+    "use case": {"target-matrix", "pool-matrix", "existing-matrix"},
     "export schema": {"raw", "rows"},
 }
 SMALL_LESS = LessConfig(epochs=1, rank=2, dimensions=256, warmup_share=0.1)

@@ -12,6 +12,7 @@ from nncift_core.cli.options import build_parser
 from nncift_core.cli.settings import GROUPS, SETTINGS, read_settings, uses
 from nncift_core.config import LanguageModelConfig, LessConfig, RunConfig, SelectITConfig
 from nncift_core.influence import METHODS
+from nncift_core.selection_config import SelectionConfig
 from pages._ui.command import run_command
 
 LM = LanguageModelConfig(
@@ -24,10 +25,15 @@ LESS = LessConfig(
     modules="q_proj,v_proj", dimensions=256,
 )  # fmt: skip
 SELECTIT = SelectITConfig(alpha=0.5, variant="code", more_models="a/b,c/d")
+SELECTION = SelectionConfig(
+    use_case="target", optimizer="stochastic", duplicates="exact", quality_weight=0.25,
+    pin=f"{'0' * 16}-0,{'1' * 16}-2", ban=f"{'2' * 16}-0", token_budget=900, least_tokens=3,
+    ban_where='prompt contains "a; b"; tokens > 5', quota="cluster:1=2..0.5", most_tokens=50,
+)  # fmt: skip
 EVERYTHING = RunConfig(
     label_fraction=0.123456, budget="17", objective="topk", encoder="some/encoder",
     network="towers", inputs="states", design="block", second_round=0.25, seed=11,
-    exact=True, lm=LM, less=LESS, selectit=SELECTIT,
+    exact=True, lm=LM, less=LESS, selectit=SELECTIT, selection=SELECTION,
 )  # fmt: skip
 
 

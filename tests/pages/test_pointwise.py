@@ -14,7 +14,6 @@ from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import (
     finished_runs_of_language_models as finished_runs_of_language_models,
 )
-from tests.pages.finished import run_jobs_at_once as run_jobs_at_once
 from tests.pages.finished import runs_of_language_models as runs_of_language_models
 
 
@@ -133,21 +132,30 @@ def test_an_exact_pointwise_run_shows_exact_scores(model_runs: Runs) -> None:
     assert len(charts(page)[0]["data"]) == 1
 
 
-def test_select_offers_what_single_rows_allow_and_makes_it(
-    model_runs: Runs, jobs_at_once: list[Path]
-) -> None:
+def test_select_takes_the_best_rows_and_speaks_of_no_targets(model_runs: Runs) -> None:
     run_id = model_runs.others["selectit"]
     page = open_page("select", model_runs.query(run_id))
-    assert len(page.selectbox(key="objective").options) == 1
+    # There is nothing to choose but how much, and what is never in.
+    keys = {box.key for box in page.selectbox}
+    assert not keys & {"use-case", "objective", "optimizer"}
+    assert "duplicates" in keys
+    assert page.segmented_control(key="part").options == ["Chosen rows", "Left out"]
     assert figures(page)["Rows chosen"] == "36"
     view = view_of(model_runs, "selectit")
     chosen = page.dataframe[0].value
-    assert float(chosen["Gain"][0]) == pytest.approx(float(view.row_scores.max()), rel=1e-2)
+    assert float(chosen["Score"][0]) == pytest.approx(float(view.row_scores.max()), rel=1e-2)
+    assert "Round" not in chosen
+    text = every_text(page)
+    assert "Every row has a score of its own" in text
+    assert "target" not in text.replace("target rows", "")
     page.segmented_control(key="budget-kind").set_value("Rows").run()
     page.number_input(key="budget-count").set_value(5).run()
     page.button(key="select").click().run()
     assert not page.exception and not page.error
     assert figures(page)["Rows chosen"] == "5"
+    assert model_runs.workspace.catalog.selections(run_id)[-1].row_count == 5
+    page.segmented_control(key="part").set_value("left-out").run()
+    assert page.dataframe[0].value["Why it is out"][0].startswith("its score is ")
 
 
 def test_export_writes_the_best_rows(model_runs: Runs) -> None:
@@ -182,6 +190,6 @@ def test_a_language_models_pairs_are_drawn_as_a_heatmap(model_runs: Runs) -> Non
     assert "Predicted influence" in figures(page)
     # Only what the run itself labelled can be selected by: it read W.
     page = open_page("select", model_runs.query(model_runs.others["delift"]))
-    offered = page.selectbox(key="objective").options
+    offered = " ".join(page.selectbox(key="objective").options)
     assert "FL (pool)" in offered
     assert "FLCG" not in offered

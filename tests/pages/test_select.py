@@ -1,92 +1,207 @@
+"""The Select page: use case, budget, curve, tables and keeping what is shown."""
+
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nncift_core import jobs
 from nncift_core.errors import DataError
-from nncift_core.pipeline import create_selection, pending_selections
+from nncift_core.pipeline import create_selection, curation, pending_selections
 from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
-from tests.pages.finished import run_jobs_at_once as run_jobs_at_once
 
 
-def _figure(page: object, label: str) -> str:
-    return next(m.value for m in page.metric if m.label == label)  # type: ignore[attr-defined]
+def _figure(page: Any, label: str) -> str:
+    return next(m.value for m in page.metric if m.label == label)
 
 
-def test_the_runs_own_selection_is_there_at_once(runs: Runs) -> None:
+def _ids(page: Any) -> list[str]:
+    return list(page.dataframe[0].value["Row id"])
+
+
+def _rows_budget(page: Any, rows: int) -> None:
+    page.segmented_control(key="budget-kind").set_value("Rows").run()
+    page.number_input(key="budget-count").set_value(rows).run()
+    assert not page.exception
+    assert not page.error
+
+
+def test_the_page_begins_with_what_the_run_itself_chose(runs: Runs) -> None:
     page = open_page("select", runs.query(runs.predicted))
     (record,) = runs.workspace.catalog.selections(runs.predicted)
+    stored = runs.workspace.catalog.selection_rows(record.id)
     assert _figure(page, "Rows chosen") == str(record.row_count)
-    assert len(page.get("plotly_chart")) == 1
-    rows, total = runs.workspace.catalog.browse_selection(record.id)
+    assert _ids(page) == [row.row_id for row in stored]
     chosen = page.dataframe[0].value
-    assert total == record.row_count == len(chosen)
-    assert chosen["Rank"].tolist() == list(range(1, total + 1))
-    assert chosen["Why"].tolist() == [row.selected.reason for row in rows]
-    assert len(page.dataframe[1].value) == min(50, N_TRAIN - total)
+    assert chosen["Rank"].tolist() == list(range(1, record.row_count + 1))
+    assert chosen["Why"].tolist() == [row.reason for row in stored]
+    # So there is nothing to keep; the next step is there.
     words = every_text(page)
-    if record.meta["saturated_at"] is None:
-        assert "one round was enough" in words
-    else:
-        assert f"After **{record.meta['saturated_at']} pick" in words
-
-
-def test_only_objectives_that_the_run_can_meet_are_offered(runs: Runs) -> None:
-    page = open_page("select", runs.query(runs.predicted))
-    offered = page.selectbox(key="objective").options
+    assert f"Kept as **{record.name}**" in words
+    assert page.button(key="next-step").label == "Take it to the trainer"
+    assert "**Exact**" in words
+    assert int(_figure(page, "Tokens").replace(",", "")) > record.row_count
+    assert len(page.get("plotly_chart")) == 1
+    # Defaults stay out of the link.
+    assert set(page.query_params) <= {"project", "run"}
+    # What would need rows that the model was already tuned on is not offered.
+    offered = " ".join(page.selectbox(key="objective").options)
     assert "FL (target)" in offered
-    # It needs rows that the model was already tuned on.
     assert "FLCG" not in offered
+    assert "Continual learning" not in page.selectbox(key="use-case").options
+    assert "Continual learning" in page.selectbox(key="use-case").help
 
 
-@pytest.mark.parametrize("objective", ["topk", "fl-pool"])
-def test_another_selection_is_made_shown_and_switchable(
-    runs: Runs, jobs_at_once: list[Path], objective: str
-) -> None:
+def test_the_objective_follows_from_the_use_case_and_can_be_overridden(runs: Runs) -> None:
     page = open_page("select", runs.query(runs.predicted))
-    page.selectbox(key="objective").set_value(objective)
+    page.selectbox(key="use-case").set_value("target").run()
+    assert page.selectbox(key="objective").value == "flmi-query"
+    assert page.query_params["use"] == "target"
+    page.selectbox(key="objective").set_value("coverage").run()
+    assert page.query_params["objective"] == "coverage"
+    # Another use case forgets what was chosen by hand for this one.
+    page.selectbox(key="use-case").set_value("subtasks").run()
+    assert page.selectbox(key="objective").value == "round-robin"
+    assert "objective" not in page.query_params
+    assert "Rounds" not in [metric.label for metric in page.metric]
+    assert "Score" in page.dataframe[0].value
+
+
+def test_another_budget_is_a_prefix_of_the_same_order(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    select = curation.Desk.select
+
+    def counted(self: Any, objective: str, settings: Any, most_rows: int, *more: Any) -> Any:
+        asked.append(most_rows)
+        return select(self, objective, settings, most_rows, *more)
+
+    monkeypatch.setattr(curation.Desk, "select", counted)
+    page = open_page("select", runs.query(runs.predicted))
+    thirty = _ids(page)
+    page.slider(key="budget-share").set_value(10).run()
+    assert _ids(page) == thirty[: N_TRAIN // 10]
+    assert page.query_params["budget"] == "0.10"
+    page.slider(key="budget-share").set_value(40).run()
+    assert _ids(page)[: len(thirty)] == thirty
+    # The budget stands in the curve.
+    chart = json.loads(page.get("plotly_chart")[0].proto.spec)
+    notes = [note["text"] for note in chart["layout"]["annotations"]]
+    assert f"budget: {40 * N_TRAIN // 100} rows" in notes
+    # Another kind begins with the same amount.
     page.segmented_control(key="budget-kind").set_value("Rows").run()
-    page.number_input(key="budget-count").set_value(7)
-    page.text_input(key="selection-name").set_value("<b>Seven</b>").run()
+    assert page.number_input(key="budget-count").value == 40 * N_TRAIN // 100
+    assert page.query_params["budget"] == str(40 * N_TRAIN // 100)
+    button = page.button(key="use-knee")
+    knee = button.label.removeprefix("Use the knee: ").removesuffix(" rows")
+    button.click().run()
+    assert _figure(page, "Rows chosen") == knee
+    assert page.query_params["budget"] == knee
+    assert page.button(key="use-knee").disabled
+    page.segmented_control(key="budget-kind").set_value("Share").run()
+    assert page.slider(key="budget-share").value == round(100 * int(knee) / N_TRAIN)
+    # All of it was one order.
+    assert set(asked) == {N_TRAIN}
+
+
+def test_a_token_budget_is_kept_to(runs: Runs) -> None:
+    page = open_page("select", runs.query(runs.predicted, budget="tokens-300"))
+    assert page.number_input(key="budget-tokens").value == 300
+    spent = int(_figure(page, "Tokens").replace(",", ""))
+    assert 0 < spent <= 300
+    assert int(_figure(page, "Rows chosen")) < N_TRAIN
+
+
+def test_links_that_mean_nothing_open_the_defaults(runs: Runs) -> None:
+    (record,) = runs.workspace.catalog.selections(runs.predicted)
+    nothing = {
+        "objective": "x",
+        "use": "y",
+        "duplicates": "z",
+        "optimizer": "w",
+        "part": "v",
+        "shortest": "-1",
+        "longest": "1" * 40,
+        "out": "q",
+        "selection": "gone",
+    }
+    for budget in ("many", "999999", "tokens-"):
+        page = open_page("select", runs.query(runs.predicted, budget=budget, **nothing))
+        assert _figure(page, "Rows chosen") == str(record.row_count)
+
+
+def test_the_link_brings_the_form_back(runs: Runs) -> None:
+    page = open_page("select", runs.query(runs.predicted))
+    page.selectbox(key="use-case").set_value("target")
+    page.slider(key="budget-share").set_value(15)
+    page.number_input(key="shortest").set_value(12)
+    page.selectbox(key="duplicates").set_value("keep").run()
+    ids = _ids(page)
+    link = {name: page.query_params[name] for name in page.query_params}
+    again = open_page("select", link)
+    assert _ids(again) == ids
+    assert again.selectbox(key="use-case").value == "target"
+    assert again.number_input(key="shortest").value == 12
+    assert again.selectbox(key="duplicates").value == "keep"
+
+
+def test_keeping_stores_what_is_shown_under_its_name(runs: Runs) -> None:
+    page = open_page("select", runs.query(runs.predicted))
+    _rows_budget(page, 7)
+    ids = _ids(page)
+    assert "next-step" not in [button.key for button in page.button]
+    page.text_input(key="selection-name").set_value("<b>Seven</b>")
     page.button(key="select").click().run()
     assert not page.exception and not page.error
-    assert len(jobs_at_once) == 1
-    first, second = runs.workspace.catalog.selections(runs.predicted)
-    assert (second.name, second.objective, second.row_count) == ("<b>Seven</b>", objective, 7)
+    _, second = runs.workspace.catalog.selections(runs.predicted)
+    assert (second.name, second.row_count, second.budget) == ("<b>Seven</b>", 7, "7")
+    assert [row.row_id for row in runs.workspace.catalog.selection_rows(second.id)] == ids
+    assert second.meta["request"]["budget"] in ("7", 7)
+    assert "Kept as" in every_text(page)
+    # The page still chooses; the kept one can be opened.
+    page.button(key=f"open-{second.id}").click().run()
     assert page.query_params["selection"] == second.id
     assert _figure(page, "Rows chosen") == "7"
-    # Scores of single rows share no coverage, so there are no rounds to speak of.
-    labels = [metric.label for metric in page.metric]
-    assert ("Highest score" in labels, "Rounds" in labels) == (
-        objective == "topk",
-        objective != "topk",
-    )
-    page.selectbox(key="selection-switcher").set_value(first.id).run()
-    assert _figure(page, "Rows chosen") == str(first.row_count)
+    page.button(key="close-selection").click().run()
+    assert "selection" not in page.query_params
+    assert page.slider or page.number_input(key="budget-count").value == 7
 
 
-def test_share_slider_gives_the_share_as_budget(runs: Runs, jobs_at_once: list[Path]) -> None:
-    page = open_page("select", runs.query(runs.predicted))
-    page.slider(key="budget-share").set_value(10).run()
-    page.button(key="select").click().run()
-    assert runs.workspace.catalog.selections(runs.predicted)[-1].budget == "0.10"
-    assert _figure(page, "Rows chosen") == str(N_TRAIN // 10)
+def test_left_out_rows_say_why_and_the_next_one_comes_first(runs: Runs) -> None:
+    page = open_page("select", runs.query(runs.predicted, budget="0.10"))
+    chosen = _ids(page)
+    page.segmented_control(key="part").set_value("left-out").run()
+    assert page.query_params["part"] == "left-out"
+    table = page.dataframe[0].value
+    assert len(table) == 50
+    assert table["Why it is out"].str.len().gt(0).all()
+    assert not set(table["Row id"]) & set(chosen)
+    first = table["Row id"][0]
+    page.segmented_control(key="budget-kind").set_value("Rows").run()
+    page.number_input(key="budget-count").set_value(len(chosen) + 1).run()
+    page.segmented_control(key="part").set_value("chosen").run()
+    assert _ids(page) == [*chosen, first]
 
 
 def test_search_finds_rows_and_says_when_there_is_none(runs: Runs) -> None:
     page = open_page("select", runs.query(runs.predicted))
-    (record,) = runs.workspace.catalog.selections(runs.predicted)
-    rows, _ = runs.workspace.catalog.browse_selection(record.id)
-    assert rows[0].record is not None
-    prompt = rows[0].record.row.prompt
+    prompt = page.dataframe[0].value["Prompt"][0]
     page.text_input(key="chosen-search").set_value(prompt.upper()).run()
-    assert page.dataframe[0].value["Rank"].tolist() == [1]
+    assert 1 in page.dataframe[0].value["Rank"].tolist()
+    assert len(page.dataframe[0].value) < N_TRAIN // 4
     page.text_input(key="chosen-search").set_value("no row says this").run()
     assert "No row holds 'no row says this'" in every_text(page)
+    assert not page.dataframe
+    assert page.button(key="pin").disabled
+    page.segmented_control(key="part").set_value("coverage").run()
+    assert not page.exception and not page.error
+    assert "of what the whole pool could give" in every_text(page)
 
 
 def test_failed_selection_says_why_and_can_be_removed(runs: Runs) -> None:
@@ -95,14 +210,13 @@ def test_failed_selection_says_why_and_can_be_removed(runs: Runs) -> None:
     with pytest.raises(DataError), jobs.running(folder) as progress:
         progress.stage("select", 5, "rows")
         raise DataError("The matrix is broken.")
-    query = runs.query(runs.predicted, selection=selection_id)
-    page = open_page("select", query, problems=True)
+    page = open_page("select", runs.query(runs.predicted), problems=True)
     assert "The matrix is broken" in every_text(page)
     assert page.button(key="selection-job-resume").label == "Try again"
     page.button(key="discard").click().run()
     assert not pending_selections(runs.workspace, runs.predicted)
     assert not folder.exists()
-    assert len(page.dataframe) == 2
+    assert not page.error
 
 
 def test_running_selection_shows_progress_and_cancel(runs: Runs) -> None:
@@ -110,9 +224,9 @@ def test_running_selection_shows_progress_and_cancel(runs: Runs) -> None:
     folder = runs.workspace.selection_dir(runs.predicted, selection_id)
     with jobs.running(folder) as progress:
         progress.stage("select", 5, "rows")
-        page = open_page("select", runs.query(runs.predicted, selection=selection_id))
+        page = open_page("select", runs.query(runs.predicted))
     assert page.button(key="selection-job-cancel").label == "Cancel"
-    assert not page.metric
+    assert any("Runs" in text.value for text in page.text)
 
 
 def test_unfinished_run_leads_to_the_run_page(runs: Runs) -> None:
@@ -133,3 +247,13 @@ def test_failed_run_leads_to_the_run_page(failed_job: Place) -> None:
     page = open_page("select", failed_job.query)
     assert "The run failed" in every_text(page)
     assert page.button(key="empty-state-button").label == "See what happened"
+
+
+def test_the_page_holds_no_array_maths_and_no_sql() -> None:
+    root = Path(__file__).resolve().parents[2] / "pages"
+    names = ("select.py", *(f"_ui/{name}.py" for name in (
+        "curation", "desk", "save_form", "saved_selection", "selection_budget", "selection_form",
+        "selection_state", "selection_tables", "selection_words", "selections")))  # fmt: skip
+    for name in names:
+        text = (root / name).read_text("utf-8")
+        assert "import numpy" not in text and "SELECT " not in text, name

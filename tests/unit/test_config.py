@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from nncift_core.config import Budget, RunConfig, field_texts
 from nncift_core.errors import ConfigError
+from nncift_core.selection.optimizers import OPTIMIZERS
+from nncift_core.selection.use_cases import USE_CASES
+from nncift_core.selection_config import FORMER, SelectionConfig, join_ids, split_ids
 
 
 @pytest.mark.parametrize(
@@ -96,3 +99,54 @@ def test_every_field_has_its_text() -> None:
     assert set(texts) == {field.name for field in fields(RunConfig)}
     assert all(len(text) > 10 and text.endswith(".") for text in texts.values())
     assert texts["seed"].startswith("Seed of every random draw")
+
+
+# What the curator asks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"use_case": "speed"}, "use_case is 'speed'"),
+        ({"optimizer": "fast"}, "optimizer is 'fast'"),
+        ({"duplicates": "all"}, "duplicates is 'all'"),
+        ({"quality_weight": 1.1}, "outside 0 to 1"),
+        ({"quality_weight": float("nan")}, "quality_weight is nan"),
+        ({"token_budget": -1}, "token_budget is -1"),
+        ({"token_budget": 1.5}, "not of type int"),
+        ({"least_tokens": -1}, "least_tokens is -1"),
+        ({"least_tokens": 9, "most_tokens": 8}, "do not exist"),
+        ({"pin": "a-0, b-0", "ban": "c-0,b-0"}, "Row 'b-0' is both pinned and banned"),
+        ({"pin": ["a-0"]}, "not of type str"),
+    ],
+)
+def test_selections_that_cannot_be(values: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        SelectionConfig(**values)  # type: ignore[arg-type]
+    assert words in str(caught.value)
+
+
+def test_names_of_the_settings_are_those_of_the_registries() -> None:
+    for name in (*OPTIMIZERS.names, "auto"):
+        assert SelectionConfig(optimizer=name).optimizer == name
+    for name in USE_CASES.names:
+        assert SelectionConfig(use_case=name).use_case == name
+    assert SelectionConfig().use_case == USE_CASES.names[0]
+
+
+def test_a_run_of_an_older_version_chooses_as_it_did() -> None:
+    content = json.loads(json.dumps(asdict(RunConfig(objective="coverage"))))
+    del content["selection"]
+    config = RunConfig.from_json(content)
+    assert config.selection == SelectionConfig(duplicates="keep", optimizer="lazy")
+    assert config.objective == "coverage"
+    assert dict(FORMER) != {name: getattr(SelectionConfig(), name) for name in FORMER}
+    with pytest.raises(ConfigError, match=r"selection\.sort"):
+        RunConfig.from_json({"selection": {"sort": "up"}})
+
+
+def test_ids_of_one_text() -> None:
+    config = SelectionConfig(pin=" a-0,b-1\n a-0", ban="")
+    assert (config.pinned, config.banned) == (("a-0", "b-1"), ())
+    assert split_ids(join_ids(["b", "a", "b"])) == ("b", "a")
+    assert set(field_texts(SelectionConfig)) == {field.name for field in fields(SelectionConfig)}

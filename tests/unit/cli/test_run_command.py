@@ -244,7 +244,9 @@ def test_exact(cli: Any, arguments: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("budget", "rows"), [("1", 1), ("1.0", 120), (".3", 36), ("0.001", 1)])
 def test_budgets(cli: Any, arguments: Any, out: Path, budget: str, rows: int) -> None:
-    summary = cli(*arguments(json=True, exact=True, label_fraction=None, budget=budget)).summary
+    summary = cli(
+        *arguments(json=True, exact=True, label_fraction=None, budget=budget, duplicates="keep")
+    ).summary
     assert summary["selected"] == rows
     assert len(lines(out)) == rows
 
@@ -274,7 +276,7 @@ def test_several_files_are_one_pool(
     second = tmp_path / "second.jsonl"
     second.write_text("\n".join(demo_lines[0][120:150]), "utf-8")
     train = [tmp_path / "pool.jsonl", second]
-    summary = cli(*arguments(train=train, json=True, budget="1.0")).summary
+    summary = cli(*arguments(train=train, json=True, budget="1.0", duplicates="keep")).summary
     assert summary["n_train"] == 150
     assert sorted(lines(out)) == sorted(line.encode() for line in demo_lines[0][:150])
 

@@ -14,10 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nncift_core.cli.options import build_parser
-from nncift_core.cli.settings import GROUPS, SETTINGS, Setting, read_settings, uses
+from nncift_core.cli.settings import (
+    GROUPS,
+    SETTINGS,
+    Setting,
+    read_selection,
+    read_settings,
+    uses,
+)
 from nncift_core.config import LanguageModelConfig, LessConfig, RunConfig, SelectITConfig
 from nncift_core.errors import ConfigError, ModelError
 from nncift_core.influence import METHODS
+from nncift_core.selection_config import SelectionConfig
 
 OTHER: dict[str, str] = {
     "method": "less", "label_fraction": "0.25", "budget": "17", "objective": "coverage",
@@ -30,6 +38,9 @@ OTHER: dict[str, str] = {
     "less_batch_rows": "4", "less_rank": "16", "less_alpha": "32", "less_dropout": "0",
     "less_modules": "q_proj,v_proj", "less_dimensions": "256",
     "selectit_alpha": "0.5", "selectit_variant": "code", "selectit_more_models": "a/b,c/d",
+    "use_case": "target", "optimizer": "naive", "duplicates": "exact", "quality_weight": "0.25",
+    "pin": f"{'0' * 16}-0,{'1' * 16}-2", "ban": f"{'2' * 16}-0", "ban_where": "tokens > 5",
+    "quota": "cluster:1=2..", "token_budget": "900", "least_tokens": "3", "most_tokens": "50",
 }  # fmt: skip
 """A value other than the default for every setting; flags have none."""
 
@@ -56,7 +67,7 @@ def test_every_field_of_every_group_is_a_setting() -> None:
     assert known == [
         (group, field.name)
         for group, config in (("", RunConfig), ("lm", LanguageModelConfig), ("less", LessConfig),
-                              ("selectit", SelectITConfig))
+                              ("selectit", SelectITConfig), ("selection", SelectionConfig))
         for field in fields(config)
         if field.name not in GROUPS
     ]  # fmt: skip
@@ -111,8 +122,9 @@ def test_a_setting_that_the_method_does_not_use_is_refused(method: str, setting:
 def test_who_uses_what() -> None:
     used = {entry.name: [group for group in GROUPS if group and uses(entry, group)]
             for entry in METHODS}  # fmt: skip
-    assert used == {"delift-se": [], "delift": ["lm"], "less": ["lm", "less"],
-                    "selectit": ["lm", "selectit"]}  # fmt: skip
+    assert used == {"delift-se": ["selection"], "delift": ["lm", "selection"],
+                    "less": ["lm", "less", "selection"],
+                    "selectit": ["lm", "selectit", "selection"]}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -243,7 +255,7 @@ def test_help_lists_every_setting_with_its_text(cli: Any) -> None:
             if setting.kind != "bool" and setting.default != "":
                 assert f"Default: {setting.default}." in words
         for title in ("language model, for methods that use one:", "settings of method less:",
-                      "settings of method selectit:"):  # fmt: skip
+                      "settings of method selectit:", "what the subset must obey:"):  # fmt: skip
             assert title in text
     assert "--output" not in texts["pilot"]
     assert "--config" not in texts["pilot"]
@@ -322,6 +334,63 @@ def test_a_refused_setting_leaves_nothing(cli: Any, arguments: Any, tmp_path: Pa
         assert cli(*arguments(**options)).sentence
     assert not (tmp_path / "workspace").exists()
     assert not (tmp_path / "out").exists()
+
+
+# Row ids --------------------------------------------------------------------------------------
+
+ONE, TWO = f"{'0' * 16}-0", f"{'ab' * 8}-12"
+
+
+@pytest.mark.parametrize("name", ["pin", "ban"])
+def test_ids_are_kept_as_ids_wherever_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ids.txt").write_bytes(f"\ufeff{TWO}\r\n\n  {ONE}\n{TWO}\n".encode())
+    for given_as, kept in (
+        (ONE, ONE),
+        (f" {ONE} , {TWO},{ONE}", f"{ONE},{TWO}"),
+        ("ids.txt", f"{TWO},{ONE}"),
+        (str(tmp_path / "ids.txt"), f"{TWO},{ONE}"),
+    ):
+        config = read(f"--{name}", given_as)
+        assert getattr(config.selection, name) == kept
+
+
+@pytest.mark.parametrize(
+    ("given_as", "words"),
+    [
+        ("", "names no row"),
+        (" , ", "names no row"),
+        ("row 7", "neither a list of row ids nor a file"),
+        (ONE.upper().replace("0", "X"), "neither a list of row ids nor a file"),
+        ("x" * 5000, "neither a list of row ids nor a file"),
+        (f"{ONE},no", "neither a list of row ids nor a file"),
+        ("words.txt", "Line 2 of 'words.txt' is 'hello', which is no row id"),
+        ("empty.txt", "holds no row id"),
+        ("binary.txt", "cannot be read as text"),
+        (".", "neither a list of row ids nor a file"),
+    ],
+)
+def test_what_names_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_as: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.txt").write_text(f"{ONE}\nhello\n")
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError) as caught:
+        read("--pin", given_as)
+    assert words in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+def test_selection_settings_of_a_later_selection_begin_with_those_of_the_run() -> None:
+    base = SelectionConfig(ban=ONE, duplicates="exact")
+    options = build_parser().parse_args(["select", "r", "--pin", TWO, "--duplicates", "keep"])
+    assert read_selection(options, base) == SelectionConfig(pin=TWO, ban=ONE, duplicates="keep")
+    with pytest.raises(ConfigError, match="both pinned and banned"):
+        read_selection(build_parser().parse_args(["select", "r", "--pin", ONE]), base)
 
 
 @given(st.text(max_size=40))

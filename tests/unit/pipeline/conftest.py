@@ -10,6 +10,7 @@ import pytest
 
 from nncift_core import pipeline
 from nncift_core.config import RunConfig
+from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import Workspace
 from tests.fake_encoder import FakeEncoder
 from tests.unit.pipeline.finished_runs import (  # noqa: F401
@@ -37,7 +38,11 @@ def new_run(
         files: tuple[Path, Path] = files,
         **settings: Any,
     ) -> str:
-        settings = {"label_fraction": 0.2, "budget": "0.3", "seed": 3} | settings
+        # Duplicates stay, so that objectives are compared with their plain definitions.
+        keep = SelectionConfig(duplicates="keep")
+        settings = {
+            "label_fraction": 0.2, "budget": "0.3", "seed": 3, "selection": keep
+        } | settings  # fmt: skip
         pool = pipeline.import_files(workspace, [files[0]])
         target = None if sample else pipeline.import_files(workspace, [files[1]])
         spec = pipeline.RunSpec(

@@ -20,6 +20,7 @@ from nncift_core.network import bootstrap
 from nncift_core.pipeline import labelling
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.progress import SilentProgress
+from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import Workspace
 from tests.fake_encoder import PLACES, FakeEncoder
 from tests.unit.pipeline.test_language_model_runs import Pairwise, Pointwise
@@ -54,7 +55,8 @@ class Finished:
     encoder: FakeEncoder
 
 
-def _stand_ins(patch: pytest.MonkeyPatch) -> tuple[list[Any], FakeEncoder]:
+def stand_ins(patch: pytest.MonkeyPatch) -> tuple[list[Any], FakeEncoder]:
+    """Nothing is computed by a model: the methods that are made from now on, and the encoder."""
     made: list[Any] = []
     encoder = FakeEncoder()
 
@@ -86,10 +88,12 @@ def make_finished_runs(
     workspace = Workspace.open(folder / "ws")
     ids = {}
     with pytest.MonkeyPatch.context() as patch:
-        _stand_ins(patch)
+        stand_ins(patch)
         pool, target = (pipeline.import_files(workspace, [path]) for path in files)
         for name, settings in RUNS.items():
-            given = {"network": "paper", "label_fraction": 0.2, "seed": 3} | settings
+            keep = SelectionConfig(duplicates="keep")
+            given = {"network": "paper", "label_fraction": 0.2, "seed": 3, "selection": keep}
+            given |= settings
             sample = given.pop("sample", None)
             spec = pipeline.RunSpec(
                 RunConfig(**given), pool.source, None if sample else target.source, sample
@@ -109,7 +113,7 @@ def copy_of_finished_runs(
     """A copy that the test may change."""
     root, ids = _finished_runs
     shutil.copytree(root, tmp_path / "finished")
-    methods, encoder = _stand_ins(monkeypatch)
+    methods, encoder = stand_ins(monkeypatch)
     yield Finished(Workspace.open(tmp_path / "finished"), dict(ids), methods, encoder)
 
 

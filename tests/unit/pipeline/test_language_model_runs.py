@@ -222,7 +222,7 @@ def test_a_later_selection_cannot_read_what_was_not_labelled(
     pipeline.execute(workspace, run_id, SilentProgress())
     _, spec, _ = opened(workspace, run_id)
     assert [entry.name for entry in spec.usable_objectives()] == [
-        "fl", "flmi-query", "coverage", "topk", "round-robin",
+        "fl", "flmi-query", "coverage", "mix", "topk", "round-robin",
     ]  # fmt: skip
     with_w = opened(workspace, new_run(workspace, method="delift", objective="fl-pool"))[1]
     assert "flmi" in [entry.name for entry in with_w.usable_objectives()]

@@ -169,7 +169,7 @@ class Asymmetric(PairwiseInfluence):
 @pytest.fixture
 def asymmetric(monkeypatch: pytest.MonkeyPatch) -> Asymmetric:
     method = Asymmetric()
-    for place in ("labelling", "estimates", "selecting"):
+    for place in ("labelling", "estimates", "scaled_matrices"):
         monkeypatch.setattr(
             f"nncift_core.pipeline.{place}.make_method", lambda workspace, spec, roles: method
         )

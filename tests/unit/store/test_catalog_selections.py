@@ -41,9 +41,9 @@ def test_storing_the_same_again_changes_nothing_and_others_are_refused(selected_
     assert again == first
     assert catalog.selection_rows("run-1-s0")[3].gain is None
     assert len(catalog.selections()) == 1
-    for name, chosen in (("Mine", rows[:3]), ("Other", rows)):
+    for objective, chosen in (("fl", rows[:3]), ("topk", rows)):
         with pytest.raises(ValueError, match="other content"):
-            catalog.add_selection("run-1", name, "fl", "4", chosen, selection_id="run-1-s0")
+            catalog.add_selection("run-1", "Mine", objective, "4", chosen, selection_id="run-1-s0")
     assert len(catalog.selection_rows("run-1-s0")) == 4
     # Without an id of its own the content names it.
     ids = {catalog.add_selection("run-1", n, "fl", "4", rows).id for n in ("a", "a", "b")}
