@@ -23,9 +23,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from demo_truth import planted, shares
-
 from nncift_core.datasets import assign_ids, demo_paths, load_files
+from nncift_core.datasets.demo_kinds import KINDS, count_kinds, read_truth
 from nncift_core.influence import METHODS
 from nncift_core.runtime import versions
 
@@ -60,6 +59,7 @@ def all_methods(pool: Path, target: Path, extra: Sequence[str], folder: Path) ->
         output = folder / f"{method}.jsonl"
         arguments = ["--train", str(pool), "--target", str(target), "--method", method, *extra]
         arguments += ["--network", "paper", "--design", "block", "--inputs", "text"]
+        arguments += ["--duplicates", "keep"]
         summary = run(arguments, str(folder / "workspace"), output)
         rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
         ids = assign_ids((row["prompt"], row["response"]) for row in rows)
@@ -95,17 +95,16 @@ def _cell(metrics: Mapping[str, Any] | None, name: str, digits: int = 2) -> str:
 
 def truth_table(found: Mapping[str, Any]) -> tuple[dict[str, dict[str, float]], list[str]]:
     """What the chosen demo rows are, with the pool beside it."""
-    truth = planted()
-    counted = {"pool (random)": shares(list(truth.values()))}
-    for method, entry in found.items():
-        counted[METHODS[method].title] = shares([truth[row_id] for row_id in entry["ids"]])
-    names = list(next(iter(counted.values())))
-    lines = ["| chosen by | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 1)]
+    truth = read_truth()
+    chosen = {"pool (random)": [row.id for row in truth.values() if row.split == "pool"]}
+    chosen |= {METHODS[method].title: entry["ids"] for method, entry in found.items()}
+    counted = {
+        name: count_kinds([truth[row_id] for row_id in ids])["shares"]
+        for name, ids in chosen.items()
+    }
+    lines = ["| chosen by | " + " | ".join(KINDS) + " |", "|" + "---|" * (len(KINDS) + 1)]
     for row, values in counted.items():
-        cells = [
-            f"{value:.0f}" if name.startswith("target contexts") else f"{100 * value:.1f} %"
-            for name, value in values.items()
-        ]
+        cells = [f"{100 * values[name]:.1f} %" for name in KINDS]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
     return counted, lines
 

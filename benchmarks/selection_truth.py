@@ -1,13 +1,14 @@
 """What selections of the demo pool keep and avoid, counted against the planted truth.
 
-    python benchmarks/selection_truth.py [--cache DIR] [--rounds 4] [--seeds 3]
+    python benchmarks/selection_truth.py [--cache DIR] [--rounds 2] [--seeds 3]
 
 For each influence function, true and predicted with the product's defaults, every objective that
 needs no existing set chooses 5, 10 and 30 % of the 2,000 demo rows, with duplicates removed and
 with duplicates kept. Counted are useful rows (a house of the target, right answer, no repetition of
 another chosen row), rows off target and off style, wrong answers by kind, near duplicates and the
 houses of the target that have a right row among the chosen; beside them five random choices and the
-whole pool. Influence comes from ``selection_truth_influence.py``, which keeps it. Writes
+whole pool. Influence comes from ``selection_truth_influence.py``, which keeps it: on two cores it
+takes about an hour, half of it for DELIFT's true influence; with kept influence 20 seconds. Writes
 ``benchmarks/results/selection_truth.json`` and prints tables in Markdown.
 """
 
@@ -34,6 +35,7 @@ from nncift_core.runtime import versions
 from nncift_core.selection import OBJECTIVES, Matrices, maximise
 from nncift_core.selection.constraints import Constraints
 from nncift_core.selection.duplicates import duplicate_groups
+from nncift_core.selection.use_cases import GENERAL, objective_for
 from nncift_core.types import IndexArray
 
 RESULTS = Path(__file__).parent / "results" / "selection_truth.json"
@@ -42,6 +44,7 @@ RANDOM_SEEDS = 5
 WEIGHTS = (0.25, 0.5, 0.75)
 DEFAULT_WEIGHT = 0.5
 MULTIPLES = ("useful_once", "off_target", "off_style", "wrong")
+BY_SEED = (*MULTIPLES, "target_groups", "groups_with_any_row", "repeated_groups")
 
 
 def count(demo: Demo, order: Sequence[int] | IndexArray) -> dict[str, Any]:
@@ -113,8 +116,8 @@ def selections(
 
 
 def default_objective(method: str) -> str:
-    """The label of the method's default."""
-    name = METHODS[method].default_objective
+    """The label of what the use case ``general`` means for the method."""
+    name = objective_for(GENERAL, METHODS[method])
     return f"mix, weight {DEFAULT_WEIGHT:g}" if name == "mix" else name
 
 
@@ -128,7 +131,7 @@ def averaged(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for some in groups.values():
         names = [name for name, value in some[0].items() if isinstance(value, int)]
         mean = {name: float(np.mean([one[name] or 0 for one in some])) for name in names}
-        by_seed = {name: [one[name] for one in some] for name in (*MULTIPLES, "target_groups")}
+        by_seed = {name: [one[name] for one in some] for name in BY_SEED}
         means.append(some[0] | mean | {"by_seed": by_seed})
     return means
 
@@ -180,6 +183,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "cpu": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "versions": versions(),
+        "about_seconds": "Wall time of influence on one thread, with whatever else the machine did "
+        "and waits for the model; labels that an earlier seed left are not computed again.",
         "budgets": budgets,
         "target_groups": len(set(demo.contexts)),
         "duplicate_groups": groups.counts(),

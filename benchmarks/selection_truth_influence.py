@@ -1,6 +1,6 @@
 """True and predicted influence of the demo data for ``selection_truth.py``: computed once, kept.
 
-    python benchmarks/selection_truth_influence.py [--cache DIR] [--rounds 4] [--seeds 3]
+    python benchmarks/selection_truth_influence.py [--cache DIR] [--rounds 2] [--seeds 3]
 
 Predicted influence is a run with the product's defaults on all 2,000 x 400 rows, labels standing
 in where they are known. True influence is that of all pool rows. DELIFT (SE), LESS and SelectIT see
@@ -39,7 +39,7 @@ from nncift_core.store import Workspace
 from nncift_core.types import FloatArray, Row
 
 CACHE = Path(tempfile.gettempdir()) / "nncift-selection-truth"
-DELIFT_ROUNDS = 4
+DELIFT_ROUNDS = 2
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 WIDTH = 95
 _MOST_GROUPS = 12
 """Groups listed, those of the lowest share; all of them are in ``--json``."""
+_MOST_NAMED = 6
+"""Selections of a run that a sentence names."""
 
 
 def add_parser(commands: Any) -> None:
@@ -185,9 +187,12 @@ def _record(workspace: Workspace, selection_id: str) -> SelectionRecord:
         mine = [one for one in workspace.catalog.selections() if one.run_id == selection_id]
         if not mine:
             raise
+        shown = ", ".join(one.id for one in mine[-_MOST_NAMED:])
         raise ConfigError(
             f"{selection_id!r} is a run, not a selection.",
-            f"Its selections: {', '.join(one.id for one in mine)}.",
+            f"Its selections: {shown}."
+            if len(mine) <= _MOST_NAMED
+            else f"The last of its {len(mine):,} selections: {shown}.",
         ) from error
 
 

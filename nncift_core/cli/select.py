@@ -146,7 +146,8 @@ def _request(options: argparse.Namespace, workspace: Workspace, spec: pipeline.R
     objective = options.objective
     if objective is None:
         objective = spec.config.objective if options.use_case is None else ""
-    return Request(objective, options.budget or spec.config.budget, settings)
+    budget = spec.config.budget if options.budget is None else options.budget
+    return Request(objective, budget, settings)
 
 
 def _refuse_others(options: argparse.Namespace) -> None:
@@ -200,7 +201,8 @@ def _replayed(text: str, manifest: Mapping[str, Any], spec: pipeline.RunSpec) ->
             "It was written by another version of this software.",
         )
     objective, budget, seed = asked.get("objective"), asked.get("budget"), asked.get("seed")
-    if not isinstance(objective, str) or not isinstance(budget, str) or type(seed) is not int:
+    named = isinstance(objective, str) and isinstance(budget, str) and type(seed) is int
+    if not named or seed < 0:
         raise ConfigError(
             f"The request in the manifest {text[:200]!r} names no objective, budget or seed.",
             "Give the manifest as it was written.",

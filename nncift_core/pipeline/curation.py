@@ -193,10 +193,13 @@ def save_selection(desk: Desk, live: LiveSelection, budget_rows: int, name: str)
     selection's manifest alone.
 
     Raises:
-        ConfigError: Nothing would be stored.
+        ConfigError: Nothing would be stored, or the budget has no room for all pins and for what
+            quotas demand.
     """
     beyond = budget_rows > live.most_rows
-    if beyond or (budget_rows < live.most_rows and not live.nested):
+    # A budget that has no room for what is demanded is refused as everywhere.
+    lacking = 0 < budget_rows < live.demanded
+    if beyond or lacking or (budget_rows < live.most_rows and not live.nested):
         live = desk.select(live.objective, live.settings, max(1, budget_rows))
     chosen = live.first(budget_rows)
     if not len(chosen):

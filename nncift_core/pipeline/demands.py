@@ -117,8 +117,10 @@ def build_demands(
     for position in pinned.tolist():
         banned.pop(position, None)
     quotas = _quotas(parse_quotas(settings.quota), facts, budget)
+    _refuse_lengths(banned, len(facts))
+    budgeted = tokens if settings.token_budget else None
     # Before rows are compared for the first time, which takes a while.
-    _check(pinned, banned, quotas, facts, budget)
+    _check(pinned, banned, quotas, facts, budget, budgeted, settings.token_budget or None)
     groups = None
     if settings.duplicates != "keep":
         from nncift_core.pipeline.duplicates import run_duplicates
@@ -129,7 +131,7 @@ def build_demands(
         banned=np.array(sorted(banned), dtype=np.int64),
         duplicates=None if groups is None else groups.group,
         quotas=quotas,
-        tokens=tokens if settings.token_budget else None,
+        tokens=budgeted,
         token_budget=settings.token_budget or None,
     )
     return Demands(constraints, banned, groups, tokens)
@@ -202,6 +204,19 @@ def _ban_lengths(banned: dict[int, str], settings: SelectionConfig, tokens: Inde
             banned.setdefault(position, f"{_tokens(tokens[position])}, more than {most:,}")
 
 
+def _refuse_lengths(banned: Mapping[int, str], n_train: int) -> None:
+    """Where lengths leave no row, say so: nobody banned them. Raises: ConfigError."""
+    lengths = sum(_kind(reason) == "length" for reason in banned.values())
+    if not lengths or len(banned) < n_train:
+        return
+    most = "All" if lengths == n_train else f"{lengths:,} of"
+    others = "" if lengths == n_train else ", and all others are banned"
+    raise ConfigError(
+        f"{most} {n_train:,} rows are too short or too long{others}, so nothing can be chosen.",
+        "Change the least or the most tokens of a row.",
+    )
+
+
 def _tokens(count: int) -> str:
     return "1 token" if count == 1 else f"{count:,} tokens"
 
@@ -233,7 +248,11 @@ def _check(
     quotas: Sequence[Quota],
     facts: RowFacts,
     budget: int,
+    tokens: IndexArray | None = None,
+    token_budget: int | None = None,
 ) -> None:
     positions = np.array(sorted(banned), dtype=np.int64)
-    constraints = Constraints(pinned=pinned, banned=positions, quotas=quotas)
+    constraints = Constraints(
+        pinned=pinned, banned=positions, quotas=quotas, tokens=tokens, token_budget=token_budget
+    )
     check(constraints, len(facts), budget, list(facts.place))

@@ -20,7 +20,7 @@ from nncift_core.network.predict import Predictor
 from nncift_core.network.scale import LabelScale
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.labelling import make_method
-from nncift_core.pipeline.planning import labelled_matrices, needs_model
+from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.store import Workspace
@@ -175,7 +175,8 @@ def _exact(workspace: Workspace, spec: RunSpec, roles: Roles, files: RunFiles) -
         return Estimates(source, None, None)
     others = {
         matrix: ArraySource(load_array(files.exact_matrix(matrix), memmap=True))
-        for matrix in labelled_matrices(spec.config)
-        if matrix != "target"
+        # A later selection may read another matrix than the run's own did.
+        for matrix in ("pool", "existing")
+        if files.exact_matrix(matrix).is_file()
     }
     return Estimates(ArraySource(load_array(files.influence, memmap=True)), None, None, others)

@@ -73,6 +73,11 @@ class LiveSelection:
         return self.result.phase
 
     @property
+    def demanded(self) -> int:
+        """Rows at the beginning that pins and quotas demand: no smaller budget can be met."""
+        return int((self.phase < 2).sum())
+
+    @property
     def saturated_at(self) -> int | None:
         """Picks of the first round, None when it never ended."""
         return self.result.saturated_at

@@ -160,10 +160,12 @@ class PendingSelection:
 
 def pending_selections(workspace: Workspace, run_id: str) -> list[PendingSelection]:
     """The later selections of a run that are not in the catalog, the oldest first."""
-    stored = {record.id for record in workspace.catalog.selections(run_id)}
     parent = workspace.run_dir(run_id) / "selections"
+    if not parent.is_dir():
+        return []
+    stored = {record.id for record in workspace.catalog.selections(run_id)}
     pending = []
-    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+    for folder in sorted(parent.iterdir()):
         if folder.name in stored:
             continue
         # A folder that is being made or removed at this moment is not there for anybody.
@@ -191,7 +193,9 @@ def discard_selection(workspace: Workspace, run_id: str, selection_id: str) -> N
     """
     folder = workspace.selection_dir(run_id, selection_id)
     if any(record.id == selection_id for record in workspace.catalog.selections(run_id)):
-        raise ConfigError(f"Selection {selection_id} is complete and stays with its run.")
+        raise ConfigError(
+            f"Selection {selection_id} is complete.", "Delete it instead of discarding it."
+        )
     if jobs.read_state(folder).live:
         raise ConfigError(f"Selection {selection_id} is being made.", "Cancel it first.")
     with named_errors(folder):

@@ -52,7 +52,8 @@ class RunMatrices:
         """The optimizer that a setting means for an objective of this run.
 
         ``auto`` is lazy where the matrices fit in memory; where they do not, sparse for an
-        objective of targets and partitioned for one of the pool.
+        objective of targets and partitioned for one of the pool. Round robin and top-k have no
+        optimizer; a matrix that does not fit is read in blocks for them.
 
         Raises:
             ConfigError: The matrices do not fit, and the optimizer holds them whole.
@@ -62,17 +63,18 @@ class RunMatrices:
         if wanted in IN_BLOCKS and entry.rounds:
             return wanted
         usable = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * MEMORY_SHARE
+        if not entry.rounds:
+            # These pick from lists of the best rows, whatever the optimizer.
+            return "lazy" if needed <= usable else "sparse"
         if needed <= usable:
-            return "lazy" if wanted == "auto" or not entry.rounds else wanted
+            return "lazy" if wanted == "auto" else wanted
         blocks = "partitioned" if "pool-matrix" in entry.needs else "sparse"
-        if wanted == "auto" and entry.rounds:
+        if wanted == "auto":
             return blocks
         raise ConfigError(
             f"Objective {objective!r} needs {needed / 1e9:,.1f} GB for its influence matrix; "
             f"{usable / 1e9:,.1f} GB may be used on this machine.",
-            f"Use --optimizer {blocks}."
-            if entry.rounds
-            else "Use --objective topk, a smaller pool, or a smaller target set.",
+            f"Use --optimizer {blocks}.",
         )
 
     def matrices(self, objective: str, optimizer: str, make: Make | None = None) -> Matrices:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nncift_core.config import Budget
+from nncift_core.errors import ConfigError
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.demands import Demands, build_demands, left_out_counts
 from nncift_core.pipeline.estimates import Estimates
@@ -59,7 +60,7 @@ def select(
 
     Raises:
         ConfigError: The budget is larger than the pool, demands contradict each other, or a
-            matrix does not fit in memory.
+            matrix does not fit in memory, or no row could be chosen.
         Cancelled: Between picks.
     """
     config, settings = spec.config, spec.config.selection
@@ -83,6 +84,16 @@ def select(
         constraints=demands.constraints,
         seed=seed,
     )
+    if not len(result) and result.ended == "tokens":
+        raise ConfigError(
+            "Nothing was chosen, since the row that comes first does not fit into the token budget "
+            f"of {settings.token_budget:,}.",
+            "Raise the token budget, or leave long rows out with --most-tokens.",
+        )
+    if not len(result):
+        raise ConfigError(
+            fewer_words(result, demands, budget, len(roles.pool)), "Take back some of the demands."
+        )
     if len(result) < budget:
         progress.warn(fewer_words(result, demands, budget, len(roles.pool)))
     return store(
@@ -182,13 +193,17 @@ def fewer_words(result: SelectionResult, demands: Demands, budget: int, n_train:
         )
     counts = left_out_counts(demands, result.order, n_train)
     words = {
-        "by hand": "banned by hand",
-        "rule": "banned by a rule",
-        "length": "too short or too long",
-        "duplicates": "duplicates of chosen rows",
-        "quota": "in a group whose quota is full",
+        "by hand": ("is banned by hand", "are banned by hand"),
+        "rule": ("is banned by a rule", "are banned by a rule"),
+        "length": ("is too short or too long", "are too short or too long"),
+        "duplicates": ("is a duplicate of a chosen row", "are duplicates of chosen rows"),
+        "quota": ("is in a group whose quota is full", "are in a group whose quota is full"),
     }
-    parts = [f"{counts[reason]:,} are {text}" for reason, text in words.items() if reason in counts]
+    parts = [
+        f"{counts[reason]:,} {one if counts[reason] == 1 else many}"
+        for reason, (one, many) in words.items()
+        if reason in counts
+    ]
     return f"{start}, since no other may be: {', '.join(parts)}."
 
 

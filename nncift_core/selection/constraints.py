@@ -86,20 +86,30 @@ def check(
         )
     if len(pinned) > budget:
         raise ConfigError(
+            # A budget has a row at least, so these are several.
             f"{len(pinned):,} rows are pinned, but the budget is {budget:,}.",
             "Raise the budget, or take back some pins.",
         )
-    _check_tokens(constraints, pinned, n_train)
+    _check_tokens(constraints, pinned, banned, n_train)
     _check_quotas(constraints, pinned, banned, budget)
 
 
-def _check_tokens(constraints: Constraints, pinned: IndexArray, n_train: int) -> None:
+def _check_tokens(
+    constraints: Constraints, pinned: IndexArray, banned: IndexArray, n_train: int
+) -> None:
     if constraints.token_budget is None:
         return
     if constraints.tokens is None or len(constraints.tokens) != n_train:
         raise ValueError("a token budget needs the tokens of every row")
     if constraints.token_budget < 1:
         raise ConfigError("A token budget of 0 would select nothing.", "Give at least 1 token.")
+    usable = np.delete(constraints.tokens, banned)
+    if not len(pinned) and usable.min() > constraints.token_budget:
+        raise ConfigError(
+            f"No row fits into the token budget of {constraints.token_budget:,}: the shortest that "
+            f"may be chosen has {int(usable.min()):,} tokens.",
+            "Raise the token budget.",
+        )
     needed = int(constraints.tokens[pinned].sum())
     if needed > constraints.token_budget:
         raise ConfigError(
@@ -123,7 +133,8 @@ def _check_quotas(
         pins = len(np.intersect1d(pinned, quota.members))
         if pins > most:
             raise ConfigError(
-                f"{pins:,} rows of {quota.name} are pinned, but its quota allows {most:,}.",
+                f"{pins:,} {'row' if pins == 1 else 'rows'} of {quota.name} "
+                f"{'is' if pins == 1 else 'are'} pinned, but its quota allows {most:,}.",
                 "Raise the quota, or take back some pins.",
             )
         usable = _most_choosable(constraints, np.setdiff1d(quota.members, banned))

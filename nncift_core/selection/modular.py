@@ -12,7 +12,7 @@ import numpy as np
 from nncift_core.errors import ConfigError
 from nncift_core.progress import Progress
 from nncift_core.selection import kernels
-from nncift_core.selection.column_coverage import ColumnCoverage, in_blocks
+from nncift_core.selection.column_coverage import ColumnCoverage, in_blocks, read_rows
 from nncift_core.selection.column_lists import ColumnLists, column_lists
 from nncift_core.selection.formulas import present
 from nncift_core.selection.greedy import CHUNK, reporter
@@ -171,6 +171,7 @@ class _Queues:
         self._scores, self._openings = scores, openings
         self.rank = np.empty(len(by_rank), dtype=np.int64)
         self.rank[by_rank] = np.arange(len(by_rank))
+        self._best = np.full(len(by_rank), np.nan, dtype=np.float64)
         n_turns = scores.shape[1]
         self._length = SPARE + SHARES * -(-budget // n_turns)
         self._places = np.zeros(n_turns, dtype=np.int64)
@@ -194,9 +195,13 @@ class _Queues:
 
     def best_scores(self, rows: IndexArray) -> DoubleArray:
         """``(len(rows),)`` highest score of any turn."""
-        if isinstance(self._scores, ScaledSource):
-            return finite_rows(self._scores.rows(rows).max(axis=1))
-        return finite_rows(self._scores[rows].max(axis=1))
+        # Asked for the same rows at every pick that a quota demands: read once.
+        unknown = rows[np.isnan(self._best[rows])]
+        step = max(1, BLOCK_VALUES // max(1, self._scores.shape[1]))
+        for start in range(0, len(unknown), step):
+            part = unknown[start : start + step]
+            self._best[part] = finite_rows(read_rows(self._scores, part).max(axis=1))
+        return self._best[rows]
 
     def _next(self, turn: int) -> int:
         place = int(self._places[turn])

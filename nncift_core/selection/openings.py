@@ -40,7 +40,7 @@ class Openings:
             left=np.array(left, dtype=np.int64),
             owed=np.array(owed, dtype=np.int64),
             tokens=np.asarray(constraints.tokens if budgeted else [], dtype=np.int64),
-            tokens_left=np.array([constraints.token_budget or 0], dtype=np.int64),
+            tokens_left=np.array([min(constraints.token_budget or 0, UNBOUNDED)], dtype=np.int64),
         )
 
     def rows(self, phase: int) -> IndexArray:

@@ -13,9 +13,12 @@ import numpy as np
 
 from nncift_core.errors import ConfigError
 from nncift_core.progress import SilentProgress
+from nncift_core.selection import kernels
 from nncift_core.selection.column_coverage import SparseRows, in_blocks
 from nncift_core.selection.constraints import Constraints, Quota
 from nncift_core.selection.finders import Lazy
+from nncift_core.selection.matrices import Picks
+from nncift_core.selection.openings import Openings
 from nncift_core.selection.optimizing import Optimised, Problem, proven_ratio, search
 from nncift_core.selection.scaled import ScaledSource
 from nncift_core.types import FloatArray, IndexArray
@@ -25,6 +28,9 @@ MOST_VALUES = 500_000_000
 
 MARGIN = 2
 """Rows that a part keeps, in units of its share of the budget."""
+
+GROWTH = 8
+"""By how much that grows where too few of the rows kept can be chosen together."""
 
 
 def partitioned(problem: Problem, most_values: int | None = None) -> Optimised:
@@ -51,19 +57,41 @@ def partitioned(problem: Problem, most_values: int | None = None) -> Optimised:
             f"and {room:,} fit.",
             "Use the sparse optimizer, or a smaller budget.",
         )
-    kept = _Kept(problem)
-    for start, block in in_blocks(coverage.rows, most_values // 4):
-        rows = np.arange(start, start + len(block))
-        share = -(-MARGIN * problem.budget * len(rows) // n_rows)
-        kept.join(rows, block, min(len(rows), share))
-        if len(kept.rows) > room // 2:
-            kept.shrink(problem.budget)
-    final = kept.problem(problem.budget)
-    picks = search(final, Lazy)
-    picks = replace(picks, order=kept.rows[picks.order])
+    margin = MARGIN
+    picks = _of_winners(problem, margin, most_values)
+    while _too_few(problem, picks) and margin * problem.budget < n_rows:
+        # Copies in several parts and groups that are full leave too few of the rows kept.
+        margin *= GROWTH
+        problem.progress.stage("select", problem.budget, "rows")
+        picks = _of_winners(problem, margin, most_values)
     # Columns keep their positions; only rows were renumbered.
     ratio = None if isinstance(coverage.rows, ScaledSource) else proven_ratio(problem, picks)
     return Optimised(picks, False, ratio)
+
+
+def _of_winners(problem: Problem, margin: int, most_values: int) -> Picks:
+    """The picks among the rows that won in their parts."""
+    n_rows, n_columns = problem.coverage.shape
+    assert not isinstance(problem.coverage.rows, SparseRows)
+    kept = _Kept(problem)
+    for start, block in in_blocks(problem.coverage.rows, most_values // 4):
+        rows = np.arange(start, start + len(block))
+        share = -(-margin * problem.budget * len(rows) // n_rows)
+        kept.join(rows, block, min(len(rows), share))
+        if len(kept.rows) > most_values // max(1, n_columns) // 2:
+            kept.shrink(problem.budget)
+    picks = search(kept.problem(problem.budget), Lazy)
+    return replace(picks, order=kept.rows[picks.order])
+
+
+def _too_few(problem: Problem, picks: Picks) -> bool:
+    """Whether fewer rows were picked than the constraints allow."""
+    if picks.ended != "rows":
+        return False
+    openings = Openings(problem.constraints, problem.coverage.shape[0])
+    for row in picks.order.tolist():
+        openings.take(row)
+    return len(openings.rows(kernels.FREE)) > 0
 
 
 @dataclass(eq=False)
@@ -95,8 +123,14 @@ class _Kept:
     def _best(self, rows: IndexArray, block: FloatArray, count: int) -> IndexArray:
         part = _restricted(self.whole, rows, block, max(1, count))
         demanded = np.concatenate([part.constraints.pinned, *_owed(part.constraints)])
-        # A part can neither fill a quota alone nor know the tokens that others take.
-        alone = replace(part.constraints, pinned=demanded[:0], quotas=(), token_budget=None)
+        # A part can neither fill a quota alone nor know the tokens that others take. Of a group
+        # that has a most it keeps its share of that, or it would keep nothing else.
+        quotas = tuple(
+            Quota(quota.name, quota.members, 0, -(-quota.most * count // self.whole.budget))
+            for quota in part.constraints.quotas
+            if quota.most is not None
+        )
+        alone = replace(part.constraints, pinned=demanded[:0], quotas=quotas, token_budget=None)
         part = replace(part, constraints=alone, progress=SilentProgress())
         return np.union1d(search(part, Lazy).order, demanded).astype(np.int64)
 

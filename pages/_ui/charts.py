@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
+from textwrap import wrap
 from typing import Any
 
 import plotly.graph_objects as go
@@ -37,6 +38,9 @@ _DASHES = {
     "mse_additive": "dashdot",
     "mse_cosine": "longdashdot",
 }
+NARROW_TITLE = 44
+"""Characters of a title's line in a chart that is 340 pixels wide."""
+
 _LEAST = 1e-6
 """Errors below this are drawn as this: a logarithmic axis has no zero."""
 _USUAL_ERROR = 0.01
@@ -198,12 +202,26 @@ def _labels_right(
     ]
 
 
-def finish(figure: go.Figure, title: str, *, height: int, right: int = 20) -> go.Figure:
-    """Title, size and background of a chart that is complete."""
+def finish(
+    figure: go.Figure, title: str, *, height: int, right: int = 20, narrow: bool = False
+) -> go.Figure:
+    """Title, size and background of a chart that is complete.
+
+    Args:
+        figure: The chart.
+        title: What it says.
+        height: In pixels.
+        right: Room beside it, in pixels.
+        narrow: Whether it may be half a page wide: the title then takes several lines, for which
+            the chart grows.
+    """
+    lines = wrap(title, NARROW_TITLE) if narrow else [title]
+    more = 18 * (len(lines) - 1)
+    at = {"x": 0.02, "xref": "container"} if narrow else {"x": 0, "xref": "paper"}
     figure.update_layout(
-        title={"text": title, "font": {"size": 16}, "x": 0, "xref": "paper"},
-        height=height,
-        margin={"l": 60, "r": right, "t": 70, "b": 50},
+        title={"text": "<br>".join(lines), "font": {"size": 14 if narrow else 16}, **at},
+        height=height + more,
+        margin={"l": 60, "r": right, "t": 70 + more, "b": 50},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hovermode="closest",

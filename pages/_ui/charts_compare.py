@@ -64,7 +64,7 @@ def overlap_chart(found: Mapping[str, Any]) -> go.Figure:
     )
     figure.update_xaxes(title_text="selection", fixedrange=True)
     figure.update_yaxes(title_text="selection", autorange="reversed", fixedrange=True)
-    return finish(figure, _overlap_title(found), height=360, right=10)
+    return finish(figure, _overlap_title(found), height=360, right=10, narrow=True)
 
 
 def agreement_chart(found: Mapping[str, Any]) -> go.Figure:
@@ -115,7 +115,7 @@ def agreement_chart(found: Mapping[str, Any]) -> go.Figure:
     title = "How many of the best rows do they have in common?"
     if len(pairs) == 1:
         title = _agreement_title(pairs[0])
-    return finish(figure, title, height=360, right=80)
+    return finish(figure, title, height=360, right=80, narrow=True)
 
 
 def coverage_chart(found: Mapping[str, Any]) -> go.Figure:
@@ -235,7 +235,7 @@ def mark_lines(figure: go.Figure, names: Sequence[str], title: str) -> go.Figure
         showgrid=True,
     )
     figure.update_xaxes(fixedrange=True)
-    return finish(figure, title, height=130 + _ROW * len(names))
+    return finish(figure, title, height=130 + _ROW * len(names), narrow=True)
 
 
 def _apart(values: Sequence[float], least: float = 0.07) -> list[float]:

@@ -48,7 +48,7 @@ def length_chart(found: Mapping[str, Any]) -> go.Figure:
                 col=column,
             )
         figure.update_xaxes(
-            title_text=f"{part}, {unit}: middle half and median",
+            title_text=f"{part} ({unit})",
             rangemode="tozero",
             row=1,
             col=column,
@@ -104,7 +104,7 @@ def composition_chart(found: Mapping[str, Any], field: str) -> go.Figure:
     far = [one["distance"] for one in content["selections"]]
     most = max(zip(far, names, strict=True))
     title = f"{most[1]} is furthest from the pool: {percent(round(most[0], 3))} of its rows differ"
-    figure = finish(figure, title, height=150 + 30 * len(drawn))
+    figure = finish(figure, title, height=150 + 30 * len(drawn), narrow=True)
     return figure.update_layout(
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, showlegend=True
     )

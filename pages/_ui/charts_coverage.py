@@ -102,7 +102,7 @@ def coverage_chart(
             font={"size": 11, "color": QUIET},
         )
     height = 150 + _BAR_HEIGHT * max(3, len(drawn))
-    return finish(figure, coverage_title(groups, kind), height=height)
+    return finish(figure, coverage_title(groups, kind), height=height, narrow=True)
 
 
 def coverage_title(groups: Sequence[GroupCoverage], kind: str) -> str:

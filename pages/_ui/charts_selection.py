@@ -13,6 +13,9 @@ from nncift_core.selection.curve import GainCurve
 from pages._ui.charts import QUIET, SELECTION_COLOR, finish
 
 _MOST_ROUND_MARKS = 9
+_LABEL_SHARE = 0.12
+"""Share of the axis that the name of a round takes in a narrow chart."""
+
 _HEIGHT = 360
 
 
@@ -58,6 +61,7 @@ def gain_chart(curve: GainCurve, *, per_pick: bool = False, budget: int | None =
             "font": {"size": 11, "color": QUIET},
         }
         for number, start in marked
+        if _room(curve, number) >= _LABEL_SHARE
     ]
     if curve.knee is not None and not per_pick:
         late = curve.knee > curve.pick[-1] / 2
@@ -84,7 +88,7 @@ def gain_chart(curve: GainCurve, *, per_pick: bool = False, budget: int | None =
         else "value of the round (scaled influence)",
         rangemode="tozero",
     )
-    return finish(figure, _gain_title(curve), height=_HEIGHT)
+    return finish(figure, _gain_title(curve), height=_HEIGHT, narrow=True)
 
 
 def score_chart(curve: GainCurve, title: str, *, budget: int | None = None) -> go.Figure:
@@ -110,7 +114,13 @@ def score_chart(curve: GainCurve, title: str, *, budget: int | None = None) -> g
     figure.update_layout(annotations=notes, shapes=lines)
     _pick_axis(figure, curve)
     figure.update_yaxes(title_text="score of the row")
-    return finish(figure, title, height=_HEIGHT)
+    return finish(figure, title, height=_HEIGHT, narrow=True)
+
+
+def _room(curve: GainCurve, number: int) -> float:
+    """Share of the axis that a round has, and so the label at its start."""
+    starts = [*curve.round_starts, curve.pick[-1] + 1]
+    return (starts[number] - starts[number - 1]) / curve.pick[-1]
 
 
 def _pick_axis(figure: go.Figure, curve: GainCurve) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nncift_core.pipeline.browsing import Change
 
 RULE_EXAMPLES = (
-    "response contains as an AI",
+    "response contains I cannot",
     "tokens < 12",
     "subtask = chat",
     "cluster = 3",

@@ -90,9 +90,8 @@ def say_what_changed(run_id: str, shown: Shown) -> None:
     st.session_state[_BEFORE] = (run_id, shown.chosen)
     change = st.session_state.get(_CHANGE)
     # Always there, so that nothing moves when the first action is done.
+    said = change is not None and change[0] == run_id
     st.info(
-        plain(change[1])
-        if change is not None and change[0] == run_id
-        else "What a pin, a ban or a bound changes is said here.",
+        plain(change[1]) if said and change else "Nothing was pinned, banned or bounded just now.",
         icon=":material/difference:",
     )

@@ -24,7 +24,7 @@ from nncift_core.store import Workspace
 from tests.browser.conftest import CHROMIUM, CHROMIUM_OPTIONS, ROOT, start_server
 
 IMAGES = ROOT / "docs" / "images"
-PAGES = ("home", "data", "run", "trust", "studies", "influence", "select", "export")
+PAGES = ("home", "data", "run", "trust", "studies", "influence", "select", "compare", "export")
 WIDE, NARROW = 1440, 768
 
 
@@ -43,6 +43,18 @@ def finished_run(workspace: Workspace, method: str) -> str:
     run_id = pipeline.create_run(workspace, project.id, spec)
     pipeline.work(workspace.run_dir(run_id))
     return run_id
+
+
+def selections_to_compare(workspace: Workspace, run_id: str) -> None:
+    """Two more selections of a run, made if it has only its own."""
+    if len(workspace.catalog.selections(run_id)) > 1:
+        return
+    for objective, budget, name in (
+        ("round-robin", "0.1", "Round robin, 10 %"),
+        ("topk", "0.1", "Best means, 10 %"),
+    ):
+        made = pipeline.create_selection(workspace, run_id, objective, budget, name)
+        pipeline.work(workspace.selection_dir(run_id, made))
 
 
 def opened(page: Page, url: str) -> None:
@@ -81,6 +93,7 @@ def main() -> None:
     workspace = Workspace.open(root)
     project = pipeline.ensure_demo(workspace).id
     by_pairs, by_rows = (finished_run(workspace, name) for name in ("delift-se", "selectit"))
+    selections_to_compare(workspace, by_pairs)
     folder = Path(tempfile.mkdtemp()) if options.dark else IMAGES
     folder.mkdir(parents=True, exist_ok=True)
     server = start_server(root.absolute())

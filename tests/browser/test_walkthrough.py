@@ -79,12 +79,12 @@ def walk(page, server, tmp_path: Path, pool: list[Path], target: Path, expected:
     for _ in range(20):
         page.keyboard.press("ArrowLeft")
     settled(page)
-    page.get_by_label("Name", exact=True).fill("Ten percent")
-    page.keyboard.press("Enter")
-    settled(page)
-    page.get_by_role("button", name="Select rows").click()
     chosen = page.locator("[data-testid=stMetric]", has_text="Rows chosen")
     chosen.get_by_text(f"{expected:,}", exact=True).wait_for(timeout=120_000)
+    page.get_by_label("Keep it under the name").fill("Ten percent")
+    page.keyboard.press("Enter")
+    settled(page)
+    page.get_by_role("button", name="Keep this selection").click()
     page.get_by_role("button", name="Take it to the trainer").click()
     page.get_by_role("button", name="Build the file").click()
     with page.expect_download() as download:

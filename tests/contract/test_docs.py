@@ -19,8 +19,11 @@ from nncift_core.export.rows import SCHEMAS
 from nncift_core.influence import METHODS, MethodEntry
 from nncift_core.influence.designs import DESIGNS
 from nncift_core.network import ESTIMATORS, NETWORKS, RIVALS
-from nncift_core.registry import Entry
 from nncift_core.selection import OBJECTIVES
+from nncift_core.selection.objectives import ObjectiveEntry
+from nncift_core.selection.optimizers import OPTIMIZERS
+from nncift_core.selection.rules import parse_quotas, parse_rules
+from nncift_core.selection.use_cases import USE_CASES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
@@ -69,6 +72,10 @@ def test_a_command_and_its_section_have_the_same_options(command):
     if command in ("pilot", "plan", "study"):
         # It takes the data and the settings of a run, which stand there once.
         in_tables |= options_in(sections()["run"].split("### Results")[0])
+    if command == "select":
+        # What the subset must obey stands there, too.
+        shared = sections()["run"].split("### What the subset must obey")[1]
+        in_tables |= options_in(shared.split("\n###")[0])
     assert in_tables == options_of(commands()[command])
 
 
@@ -144,10 +151,18 @@ def test_choices_are_found():
         (DESIGNS, ["README.md", "docs/method.md", "docs/command-line.md", "docs/architecture.md"]),
         (NETWORKS, ["README.md", "docs/method.md", "docs/command-line.md", "docs/architecture.md"]),
         (RIVALS, ["README.md", "docs/method.md", "docs/command-line.md", "docs/architecture.md"]),
-        (OBJECTIVES, ["README.md", "docs/method.md", "docs/command-line.md"]),
+        (
+            OBJECTIVES,
+            ["README.md", "docs/method.md", "docs/selection.md", "docs/command-line.md"],
+        ),
+        (OPTIMIZERS, ["docs/selection.md", "docs/command-line.md", "docs/architecture.md"]),
+        (USE_CASES, ["docs/selection.md", "docs/command-line.md", "docs/architecture.md"]),
         (SCHEMAS, ["docs/command-line.md", "docs/architecture.md"]),
     ],
-    ids=["methods", "designs", "networks", "rivals", "objectives", "schemas"],
+    ids=[
+        *("methods", "designs", "networks", "rivals"),
+        *("objectives", "optimizers", "use-cases", "schemas"),
+    ],
 )
 def test_every_registered_name_is_documented(registry, pages):
     for page in pages:
@@ -196,7 +211,9 @@ def test_the_sizes_of_networks_and_rivals_are_those_of_the_code():
     assert sizes["ridge"] == (f"{width**2 + 1:,}", str(width))
 
 
-@pytest.mark.parametrize("folder", ["pipeline", "influence", "network", "lm", "studies"])
+@pytest.mark.parametrize(
+    "folder", ["pipeline", "influence", "network", "lm", "selection", "studies"]
+)
 def test_every_module_is_in_the_tables_of_the_architecture(folder):
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     (table,) = re.findall(rf"^\| module of `{folder}` \|.*?\n\n", text, re.DOTALL | re.MULTILINE)
@@ -240,6 +257,19 @@ def test_the_json_keys_of_a_pilot_are_documented():
     assert named == [
         "unit", "rate", "label_units", "label_seconds", "full_units", "full_seconds",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("heading", "parse"), [("Rules", parse_rules), ("Quotas", parse_quotas)])
+def test_the_examples_of_the_two_languages_can_be_read(heading, parse):
+    text = (ROOT / "docs" / "selection.md").read_text(encoding="utf-8")
+    part = text.split(f"\n### {heading}\n")[1].split("\n#")[0]
+    examples = re.findall(r"^ {4}(\S.*)$", part, re.MULTILINE)
+    assert len(examples) >= 3
+    for example_ in examples:
+        assert parse(example_)
+    option = {"Rules": "--ban-where", "Quotas": "--quota"}[heading]
+    (whole,) = re.findall(rf"^ {{4}}{option} '(.*)'$", COMMAND_LINE, re.MULTILINE)
+    assert len(parse(whole)) == 3
 
 
 def test_what_methods_need_is_documented():
@@ -346,7 +376,7 @@ def example(number):
 
 @pytest.mark.parametrize(
     ("number", "registry", "entry_type"),
-    [(0, OBJECTIVES, Entry), (1, METHODS, MethodEntry)],
+    [(0, OBJECTIVES, ObjectiveEntry), (1, METHODS, MethodEntry)],
     ids=["objective", "influence"],
 )
 def test_the_worked_examples_work(number, registry, entry_type, monkeypatch):

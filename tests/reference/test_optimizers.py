@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nncift_core.errors import ConfigError, DataError
-from nncift_core.selection import Constraints, Matrices, maximise, partitioned, sparse, value
+from nncift_core.selection import (
+    Constraints,
+    Matrices,
+    Quota,
+    maximise,
+    partitioned,
+    sparse,
+    value,
+)
 from nncift_core.selection.column_lists import column_lists
 from nncift_core.selection.scaled import ScaledSource
 
@@ -154,3 +162,30 @@ def test_values_that_are_no_numbers_are_named_in_blocks_too():
     for objective, optimizer in (("fl", "sparse"), ("round-robin", "lazy"), ("fl", "lazy")):
         with pytest.raises(DataError, match="pool row 18"):
             maximise(objective, parts, 5, row_ids=IDS, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("most", [2, 10])
+def test_groups_that_fill_up_leave_no_place_empty_in_parts(most, small_memory):
+    """The best rows of every part belong to a group of which few may be chosen."""
+    draw = np.random.default_rng(most)
+    target = 0.3 * draw.random((N_TRAIN, N_TARGET), dtype=np.float32)
+    members = np.sort(draw.choice(N_TRAIN, 60, replace=False))
+    target[members] += 0.7
+    wanted = Constraints(quotas=(Quota("best", members, 0, most),))
+    parts = Matrices(target.mean(axis=1), target)
+    found = maximise("fl", parts, 20, row_ids=IDS, optimizer="partitioned", constraints=wanted)
+    assert (len(found), found.ended, found.exact) == (20, "budget", False)
+    assert np.isin(found.order, members).sum() <= most
+
+
+def test_copies_in_many_parts_leave_no_place_empty(small_memory):
+    draw = np.random.default_rng(0)
+    group = draw.permutation(np.repeat(np.arange(24), 5))
+    target = draw.random((24, N_TARGET), dtype=np.float32)[group]
+    parts, wanted = Matrices(target.mean(axis=1), target), Constraints(duplicates=group)
+    for budget, count, ended in ((20, 20, "budget"), (30, 24, "rows")):
+        found = maximise(
+            "fl", parts, budget, row_ids=IDS, optimizer="partitioned", constraints=wanted
+        )
+        assert (len(found), found.ended) == (count, ended)
+        assert len(set(group[found.order].tolist())) == count

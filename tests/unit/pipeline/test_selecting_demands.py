@@ -442,9 +442,21 @@ def test_an_optimizer_that_needs_it_whole_is_refused(make: Any, monkeypatch: Any
         make(replace(KEEP, optimizer="lazy"))
     with pytest.raises(ConfigError, match="Use --optimizer partitioned"):
         make(replace(KEEP, optimizer="naive"), "flmi")
-    with pytest.raises(ConfigError, match="Use --objective topk"):
-        make(KEEP, "round-robin")
     assert make(KEEP, "topk").meta["optimizer"] == "lazy"
+
+
+@pytest.mark.parametrize("settings", [{}, {"quota": "cluster:1=3.."}])
+def test_round_robin_beyond_memory_takes_the_same_turns(
+    desk: Desk, make: Any, ids_of: Any, settings: dict[str, Any]
+) -> None:
+    demands = replace(KEEP, pin=desk.row_ids[5], **settings)
+    whole = desk.select("round-robin", demands, 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scaled_matrices, "MEMORY_SHARE", 0.0)
+        patch.setattr(scaled_matrices, "_dense", None)
+        record = make(demands, "round-robin")
+    assert ids_of(record) == [desk.row_ids[i] for i in whole.order]
+    assert (record.meta["optimizer"], record.meta["exact"]) == ("lazy", True)
 
 
 def test_self_pairs_hold_the_highest_value_in_blocks_too(desk: Desk) -> None:
@@ -630,6 +642,36 @@ def test_the_quality_weight_reaches_the_objective(desk: Desk, make: Any, ids_of:
     record = make(replace(KEEP, quality_weight=1.0), "mix")
     assert ids_of(record) == [desk.row_ids[i] for i in lives[2].order]
     assert record.meta["request"]["quality_weight"] == 1.0
+
+
+def test_saving_fewer_rows_than_are_demanded_is_refused(desk: Desk) -> None:
+    stored = len(desk.workspace.catalog.selections(desk.run_id))
+    pins = desk.select("fl", replace(KEEP, pin=join_ids(desk.row_ids[:6])), 20)
+    owed = desk.select("fl", replace(KEEP, quota="cluster:1=4.."), 20)
+    with pytest.raises(ConfigError, match="6 rows are pinned, but the budget is 5"):
+        save_selection(desk, pins, 5, "No")
+    with pytest.raises(ConfigError, match="4 rows"):
+        save_selection(desk, owed, 3, "No")
+    assert len(desk.workspace.catalog.selections(desk.run_id)) == stored
+    record = save_selection(desk, pins, 6, "Only pins")
+    chosen = [row.row_id for row in desk.workspace.catalog.selection_rows(record.id)]
+    assert set(chosen) == set(desk.row_ids[:6])
+
+
+def test_no_stored_selection_is_empty(make: Any, desk: Desk) -> None:
+    shortest = int(desk.facts.tokens.min())
+    with pytest.raises(ConfigError, match=f"the shortest that may be chosen has {shortest} token"):
+        make(replace(KEEP, token_budget=shortest - 1))
+    with pytest.raises(ConfigError, match="row that comes first does not fit"):
+        make(replace(KEEP, token_budget=shortest), "topk")
+    full = ";".join(f"cluster:{number}=..0" for number in np.unique(desk.facts.cluster))
+    with pytest.raises(ConfigError, match="120 are in a group whose quota is full"):
+        make(replace(KEEP, quota=full))
+    with pytest.raises(ConfigError, match="All 120 rows are too short or too long"):
+        make(replace(KEEP, least_tokens=10**6))
+    with pytest.raises(ConfigError, match="119 of 120 rows are too short or too long, and all oth"):
+        make(replace(KEEP, least_tokens=10**6, ban=desk.row_ids[0]))
+    assert make(replace(KEEP, token_budget=10**30)).row_count == 20
 
 
 def test_saving_more_than_was_ordered_orders_more(desk: Desk) -> None:
