@@ -211,7 +211,7 @@ def main() -> None:
     print(json.dumps(whole), flush=True)
     sample = on_sample(pool, target, options.sample)
     report = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": "python benchmarks/selection_large.py",
         "large": whole,
         "sample_rows": options.sample,
         "sample": sample,

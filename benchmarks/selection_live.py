@@ -140,7 +140,7 @@ def main() -> None:
             }
     print(json.dumps(table, indent=1))
     report = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": "python benchmarks/selection_live.py",
         "pool": n_train,
         "target": n_target,
         "opening_seconds": opening,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,15 @@ def workspace(tmp_path: Path) -> Any:
     from nncift_core.store import Workspace
 
     return Workspace.open(tmp_path / "workspace")
+
+
+@pytest.fixture
+def open_databases() -> Iterator[None]:
+    """Catalogs stay open between sessions, for tests that have one process; it saves time."""
+    from tests.open_databases import databases_stay_open
+
+    with databases_stay_open():
+        yield
 
 
 @pytest.fixture

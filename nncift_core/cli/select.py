@@ -201,14 +201,15 @@ def _replayed(text: str, manifest: Mapping[str, Any], spec: pipeline.RunSpec) ->
             "It was written by another version of this software.",
         )
     objective, budget, seed = asked.get("objective"), asked.get("budget"), asked.get("seed")
-    named = isinstance(objective, str) and isinstance(budget, str) and type(seed) is int
-    if not named or seed < 0:
+    named = isinstance(objective, str) and isinstance(budget, str)
+    # True is an int too.
+    if not named or not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise ConfigError(
             f"The request in the manifest {text[:200]!r} names no objective, budget or seed.",
             "Give the manifest as it was written.",
         )
     settings = SelectionConfig(**{name: value for name, value in asked.items() if name in own})
-    return Request(objective, budget, settings, seed)
+    return Request(str(objective), str(budget), settings, seed)
 
 
 def _select(workspace: Workspace, run_id: str, request: Request, name: str) -> SelectionRecord:

@@ -114,9 +114,14 @@ class FileProgress:
     def waiting(self, ahead: int) -> None:
         """The job waits behind ``ahead`` others. Raises: Cancelled."""
         with self._lock:
-            if self._state.ahead != ahead:
+            changed = self._state.ahead != ahead
+            if changed:
                 self._state = replace(self._state, ahead=ahead)
                 self._write_soon()
+        if changed:
+            # Pages read it from the state; a terminal would look as if nothing happened.
+            others = "another job" if ahead == 1 else f"{ahead} other jobs"
+            self._echo.warn(f"This waits until {others} of the workspace ended.")
         self._check_cancelled()
 
     def stage(self, name: str, total: int, unit: str) -> None:

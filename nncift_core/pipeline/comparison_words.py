@@ -57,8 +57,12 @@ def _overlap(found: Mapping[str, Any]) -> list[str]:
         return [words]
     most = max(pairs, key=lambda pair: of("of_smaller", pair))
     least = min(pairs, key=lambda pair: of("of_smaller", pair))
+    together = f"{NUMBERS[len(names)].capitalize()} share {found['in_all']:,} rows."
+    if of("of_smaller", most) == of("of_smaller", least):
+        every = share(of("of_smaller", most))
+        return [f"{together} Of each two the smaller one shares {every} with the other."]
     return [
-        f"{NUMBERS[len(names)].capitalize()} share {found['in_all']:,} rows. The most alike are "
+        f"{together} The most alike are "
         f"{names[most[0]]} and {names[most[1]]} ({share(of('of_smaller', most))} of the smaller "
         f"one), the least {names[least[0]]} and {names[least[1]]} "
         f"({share(of('of_smaller', least))})."

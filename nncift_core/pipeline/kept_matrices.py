@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nncift_core.errors import WorkspaceError
 from nncift_core.files import load_array, replacing
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.progress import Progress, SilentProgress
@@ -52,12 +53,14 @@ class KeptMatrices:
             Cancelled: From ``progress``.
         """
         path = self.path(name)
-        if not path.is_file():
-            self._write(path, source)
-            for other in self._files.folder.glob(f"scaled-{name}-*.npy"):
-                if other != path:
-                    with contextlib.suppress(OSError):
-                        other.unlink()
+        found = _readable(path, source.shape)
+        if found is not None:
+            return found
+        self._write(path, source)
+        for other in self._files.folder.glob(f"scaled-{name}-*.npy"):
+            if other != path:
+                with contextlib.suppress(OSError):
+                    other.unlink()
         kept: FloatArray = load_array(path, memmap=True)
         return kept
 
@@ -70,6 +73,17 @@ class KeptMatrices:
             for _, block in source.blocks():
                 file.write(np.ascontiguousarray(block, dtype="<f4").reshape(-1).view(np.uint8).data)
                 self.progress.advance(len(block))
+
+
+def _readable(path: Path, shape: tuple[int, int]) -> FloatArray | None:
+    """The matrix that lies there; None where there is none, or what a power cut left of one."""
+    if not path.is_file():
+        return None
+    try:
+        found: FloatArray = load_array(path, memmap=True)
+    except WorkspaceError:
+        return None
+    return found if found.shape == shape and found.dtype == np.float32 else None
 
 
 def _state(files: RunFiles) -> str:

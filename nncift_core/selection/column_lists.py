@@ -79,8 +79,10 @@ def column_lists(
     rows = np.full((len(wanted), length), -1, dtype=np.int32)
     values = np.full((len(wanted), length), -np.inf, dtype=np.float32)
     allowed = np.ones(n_rows, dtype=np.bool_) if allowed is None else allowed
+    # The last values of all lists side by side: looked at for every entry of the matrix.
+    cut = np.full(len(wanted), -np.inf, dtype=np.float32)
     for start, block in in_blocks(matrix, BLOCK_VALUES):
-        bad = _gather(block, start, wanted, rank, allowed, rows, values)
+        bad = _gather(block, start, wanted, rank, allowed, rows, values, cut)
         if bad >= 0:
             raise DataError(
                 f"The influence of pool row {bad + 1} holds values that are not finite.",
@@ -88,8 +90,7 @@ def column_lists(
             )
         if progress is not None:
             progress.advance(len(block))
-    # The worst entry is the root of its heap; what is not allowed is not left out either.
-    cut = values[:, 0].copy()
+    # What is not allowed is not left out either.
     if np.count_nonzero(allowed) <= length:
         cut[:] = -np.inf
     _sort_lists(rows, values, rank)
@@ -122,8 +123,13 @@ def _sink(rows, values, place, size, rank):  # type: ignore[no-untyped-def]
 
 
 @kernels.compiled
-def _gather(block, start, wanted, rank, allowed, rows, values):  # type: ignore[no-untyped-def]
-    """Let the rows of a block into the lists; returns a row that is not finite, or -1."""
+def _gather(  # type: ignore[no-untyped-def]
+    block, start, wanted, rank, allowed, rows, values, cut
+):
+    """Let the rows of a block into the lists; returns a row that is not finite, or -1.
+
+    A list is a heap with its worst entry, whose value is ``cut``, as the root.
+    """
     length = rows.shape[1]
     for i in range(block.shape[0]):
         row = start + i
@@ -133,14 +139,14 @@ def _gather(block, start, wanted, rank, allowed, rows, values):  # type: ignore[
             continue
         for place in range(wanted.shape[0]):
             value = block[i, wanted[place]]
-            worst = values[place, 0]
-            if value < worst:
+            if value < cut[place]:
                 continue
             last = rows[place, 0]
-            if value == worst and last >= 0 and rank[row] > rank[last]:
+            if value == cut[place] and last >= 0 and rank[row] > rank[last]:
                 continue
             rows[place, 0], values[place, 0] = row, value
             _sink(rows[place], values[place], 0, length, rank)
+            cut[place] = values[place, 0]
     return -1
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nncift_core.errors import ConfigError
 from nncift_core.progress import Progress
 from nncift_core.selection import kernels
 from nncift_core.selection.column_coverage import ColumnCoverage, in_blocks, read_rows
-from nncift_core.selection.column_lists import ColumnLists, column_lists
+from nncift_core.selection.column_lists import column_lists
 from nncift_core.selection.formulas import present
 from nncift_core.selection.greedy import CHUNK, reporter
 from nncift_core.selection.matrices import DoubleArray, Matrices, Picks, finite_rows
@@ -21,7 +22,9 @@ from nncift_core.selection.openings import Openings
 from nncift_core.selection.scaled import BLOCK_VALUES, ScaledSource
 from nncift_core.types import FloatArray, IndexArray
 
-SPARE, SHARES = 64, 8
+_NO_ROWS, _NO_VALUES = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+
+SPARE, SHARES = 24, 6
 """Rows of each turn's list: these, and its share of the budget so many times."""
 
 
@@ -159,7 +162,12 @@ def _one_by_one(
 
 
 class _Queues:
-    """For each turn its best rows in order; lists that run out are made anew, all at once."""
+    """For each turn its best rows in order.
+
+    A list that runs out is made anew, twice as long, and with it all others of which little is
+    left: each time is a pass over the whole matrix, and turns that want the same rows run out
+    together.
+    """
 
     def __init__(
         self,
@@ -175,23 +183,20 @@ class _Queues:
         n_turns = scores.shape[1]
         self._length = SPARE + SHARES * -(-budget // n_turns)
         self._places = np.zeros(n_turns, dtype=np.int64)
-        self._lists = self._fresh(np.arange(n_turns))
+        self._rows: list[NDArray[np.int32]] = [_NO_ROWS] * n_turns
+        self._values: list[FloatArray] = [_NO_VALUES] * n_turns
+        self._make_lists(np.arange(n_turns))
 
     def take(self, turn: int) -> tuple[int, float]:
         """The best open row of a turn and its score; -1 when no row is open."""
         row = self._next(turn)
         if row < 0 and len(self._openings.rows(kernels.FREE)):
-            # Lists of other turns that have run low are refilled with this one's pass.
-            low = np.flatnonzero(self._places * 4 >= self._length * 3)
-            columns = np.union1d(low, [turn])
-            fresh = self._fresh(columns)
-            self._lists.rows[columns] = fresh.rows
-            self._lists.values[columns] = fresh.values
-            self._places[columns] = 0
+            self._length *= 2
+            self._make_lists(np.union1d(self._low(), [turn]))
             row = self._next(turn)
         if row < 0:
             return -1, 0.0
-        return row, float(self._lists.values[turn, self._places[turn] - 1])
+        return row, float(self._values[turn][self._places[turn] - 1])
 
     def best_scores(self, rows: IndexArray) -> DoubleArray:
         """``(len(rows),)`` highest score of any turn."""
@@ -205,7 +210,7 @@ class _Queues:
 
     def _next(self, turn: int) -> int:
         place = int(self._places[turn])
-        rows = self._lists.rows[turn]
+        rows = self._rows[turn]
         while place < len(rows) and rows[place] >= 0:
             row = int(rows[place])
             place += 1
@@ -215,10 +220,26 @@ class _Queues:
         self._places[turn] = len(rows)
         return -1
 
-    def _fresh(self, columns: IndexArray) -> ColumnLists:
-        allowed = np.zeros(len(self.rank), dtype=np.bool_)
-        allowed[self._openings.rows(kernels.FREE)] = True
-        return column_lists(self._scores, self.rank, self._length, allowed=allowed, columns=columns)
+    def _low(self) -> IndexArray:
+        """Turns of whose list a quarter or less is open, where it does not hold all rows."""
+        open_ = self._open()
+        left = [np.count_nonzero(open_[rows[rows >= 0]]) for rows in self._rows]
+        full = [len(rows) > 0 and rows[-1] >= 0 for rows in self._rows]
+        lengths = [len(rows) for rows in self._rows]
+        return np.flatnonzero(np.array(full) & (np.array(left) * 4 <= np.array(lengths)))
+
+    def _open(self) -> NDArray[np.bool_]:
+        open_ = np.zeros(len(self.rank), dtype=np.bool_)
+        open_[self._openings.rows(kernels.FREE)] = True
+        return open_
+
+    def _make_lists(self, turns: IndexArray) -> None:
+        made = column_lists(
+            self._scores, self.rank, self._length, allowed=self._open(), columns=turns
+        )
+        for place, turn in enumerate(turns):
+            self._rows[turn], self._values[turn] = made.rows[place], made.values[place]
+        self._places[turns] = 0
 
 
 def _turns(

@@ -81,7 +81,9 @@ def _of_winners(problem: Problem, margin: int, most_values: int) -> Picks:
         if len(kept.rows) > most_values // max(1, n_columns) // 2:
             kept.shrink(problem.budget)
     picks = search(kept.problem(problem.budget), Lazy)
-    return replace(picks, order=kept.rows[picks.order])
+    short = picks.ended == "budget" and len(picks.order) < problem.budget
+    ended = "rows" if short else picks.ended
+    return replace(picks, order=kept.rows[picks.order], ended=ended)
 
 
 def _too_few(problem: Problem, picks: Picks) -> bool:

@@ -63,12 +63,15 @@ def _reason(
         whose = f"target {at}" if at else f"subtask {turn or 'without a name'}"
         return f"best remaining row for {whose}: {gain:.4g}"
     if gain <= 0.0:
-        return f"adds no coverage to any {noun}; next by row mean"
+        # Pins and what quotas demand are in without being next.
+        turn_of = "" if result.phase[pick] < FREE else "; next by row mean"
+        return f"adds no coverage to any {noun}{turn_of}"
     most_words = f"; most: {at}" if at else ""
     if result.objective == "coverage":
         return f"adds to {_count(newly_best, noun)}{most_words}"
     if newly_best == 0:
-        return "covers nothing better than earlier picks; kept for its own best influence"
+        own = "quality" if result.objective == "mix" else "best influence"
+        return f"covers nothing better than earlier picks; kept for its own {own}"
     return f"covers {_count(newly_best, noun)} best{most_words}"
 
 

@@ -25,6 +25,7 @@ def run_command(
     pool: DatasetRecord,
     target: DatasetRecord | None,
     sample: int | None,
+    existing: DatasetRecord | None = None,
 ) -> str:
     """The ``run`` command of these settings on stored data, one option a line.
 
@@ -37,7 +38,10 @@ def run_command(
         options += [("--target", path) for path in _files(workspace, target)]
     elif sample is not None:
         options.append(("--target", f"sample:{sample}"))
-    mapped = _overrides(workspace, [pool, *([target] if target else [])])
+    if existing is not None:
+        options += [("--existing", path) for path in _files(workspace, existing)]
+    given = [dataset for dataset in (pool, target, existing) if dataset is not None]
+    mapped = _overrides(workspace, given)
     options += [("--map", f"{field}={column}") for field, column in mapped.items()]
     options.append(("--method", config.method))
     method = METHODS[config.method]

@@ -26,7 +26,7 @@ from pages._ui.plan_panel import draw_plan
 from pages._ui.run_cost import draw_cost, draw_pilot, label_words
 from pages._ui.shell import Context
 
-LABELS, BUDGET, OBJECTIVE = "labels", "budget", "objective"
+LABELS, BUDGET, OBJECTIVE, EXISTING = "labels", "budget", "objective", "existing"
 ENCODER, SEED, EXACT = "encoder", "seed", "exact"
 
 _DEFAULTS = RunConfig()
@@ -69,7 +69,7 @@ def draw_form(context: Context) -> None:
         )
         kept = st.empty()
     with right:
-        objective = _draw_objective(method)
+        objective, existing = _draw_objective(context, method)
     models = draw_model_fields(method)
     encoder, estimates, seed = _draw_more(method, exact)
     try:
@@ -87,12 +87,13 @@ def draw_form(context: Context) -> None:
             **estimates,
             **models.settings(),
         )
-        spec = _spec(context, config)
+        spec = _spec(context, config, existing)
         cost = estimate_cost(
             context.workspace,
             config,
             context.n_train,
             context.n_target,
+            0 if existing is None else existing.accepted,
             embedded=_embedded_before(context, config),
         )
     except NNCIFTError as error:
@@ -117,17 +118,24 @@ def draw_form(context: Context) -> None:
             context.pool,
             context.target,
             context.project.target_sample,
+            existing,
         )
         st.code(command, language="bash", wrap_lines=True)
 
 
-def _draw_objective(method: str) -> str:
+def _draw_objective(context: Context, method: str) -> tuple[str, DatasetRecord | None]:
+    """The objective, and the existing set where it reads one."""
     default = objective_for(GENERAL, METHODS[method])
-    # An existing set cannot be given in the app.
+    taken = {dataset.id for dataset in (context.pool, context.target) if dataset is not None}
+    others = {
+        dataset.id: dataset
+        for dataset in context.workspace.catalog.datasets()
+        if dataset.id not in taken
+    }
     usable = [
         entry
         for entry in OBJECTIVES
-        if "existing-matrix" not in entry.needs
+        if (others or "existing-matrix" not in entry.needs)
         and (not METHODS[method].pointwise or entry.needs <= {"row-scores"})
     ]
     names = [entry.name for entry in usable]
@@ -141,7 +149,17 @@ def _draw_objective(method: str) -> str:
         help=_HELP["objective"],
     )
     st.caption(plain(OBJECTIVES[chosen].summary))
-    return str(chosen)
+    if "existing-matrix" not in OBJECTIVES[chosen].needs:
+        return str(chosen), None
+    existing = st.selectbox(
+        "Rows the model was already tuned on",
+        list(others),
+        format_func=lambda key: f"{others[key].name}, {counted(others[key].accepted, 'row')}",
+        key=EXISTING,
+        bind="query-params",
+        help="Any other dataset of the workspace. Import one on the Data page of a new project.",
+    )
+    return str(chosen), others[str(existing)]
 
 
 def _draw_more(method: str, exact: bool) -> tuple[str, dict[str, Any], int]:
@@ -179,7 +197,7 @@ def _embedded_before(context: Context, config: RunConfig) -> bool:
     )
 
 
-def _spec(context: Context, config: RunConfig) -> RunSpec:
+def _spec(context: Context, config: RunConfig, existing: DatasetRecord | None) -> RunSpec:
     pool, target = context.pool, context.target
     assert pool is not None
     return RunSpec(
@@ -187,6 +205,7 @@ def _spec(context: Context, config: RunConfig) -> RunSpec:
         train=_source(pool),
         target=_source(target) if target is not None else None,
         target_sample=context.project.target_sample,
+        existing=_source(existing) if existing is not None else None,
     )
 
 

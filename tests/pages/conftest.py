@@ -21,6 +21,7 @@ from nncift_core.jobs.process import mark_of
 from nncift_core.jobs.state import append_point, beat, write_state
 from nncift_core.store import ProjectRecord, Workspace
 from tests.fake_encoder import PLACES, FakeEncoder
+from tests.open_databases import databases_stay_open
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 N_TRAIN, N_TARGET = 120, 60
@@ -192,7 +193,7 @@ def _finished(tmp_path_factory: pytest.TempPathFactory, small_demo: Path) -> tup
     from nncift_core import pipeline
 
     root = tmp_path_factory.mktemp("finished") / "ws"
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, databases_stay_open():
         patch.setenv("NNCIFT_DEMO_DIR", str(small_demo))
         patch.setattr("nncift_core.network.fitting.PICKED_FROM", ("ridge", "neighbours"))
         for module in PLACES:

@@ -20,6 +20,7 @@ from nncift_core.config import LanguageModelConfig, RunConfig
 from nncift_core.errors import NNCIFTError
 from nncift_core.store import Workspace
 from tests.fake_encoder import PLACES, FakeEncoder
+from tests.open_databases import databases_stay_open
 from tests.pages.conftest import N_TARGET, N_TRAIN, REPOSITORY, Place, make_spec
 from tests.tiny_lm import make_tiny_model
 
@@ -95,7 +96,7 @@ def runs_of_language_models(
         "delift": RunConfig(method="delift", label_fraction=0.1, objective="fl-pool", lm=model),
     }
     ids = {}
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, databases_stay_open():
         patch.setenv("NNCIFT_DEMO_DIR", str(small_demo))
         _without_a_sentence_encoder(patch)
         # As for every test; this is made before what a single test asks for.

@@ -15,6 +15,8 @@ from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 @pytest.fixture
 def add(runs: Runs) -> Callable[..., str]:

@@ -20,6 +20,8 @@ from tests.pages.finished import (
 )
 from tests.pages.finished import runs_of_language_models as runs_of_language_models
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 HOSTILE = "<b>bold</b> *stars* :smile:"
 
 

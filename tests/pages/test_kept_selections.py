@@ -9,6 +9,8 @@ import pytest
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 @pytest.fixture(name="page")
 def kept_five(runs: Runs) -> Any:

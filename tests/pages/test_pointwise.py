@@ -16,6 +16,8 @@ from tests.pages.finished import (
 )
 from tests.pages.finished import runs_of_language_models as runs_of_language_models
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 def figures(page) -> dict[str, str]:
     return {metric.label: metric.value for metric in page.metric}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from nncift_core import jobs
 from nncift_core.jobs import JobState
 from nncift_core.jobs.state import write_state
+from nncift_core.pipeline import import_files
 
 
 @pytest.fixture
@@ -79,6 +81,27 @@ def test_settings_become_the_run_and_the_command(open_app, demo_workspace, start
     config = run.config["config"]
     assert (config["label_fraction"], config["budget"], config["seed"]) == (0.2, "12", 7)
     assert config["objective"] == "coverage"
+
+
+def test_continual_learning_takes_another_dataset_as_existing(
+    open_app, demo_workspace, started, tmp_path
+) -> None:
+    app = open_app("run", demo_workspace.query)
+    # Without another dataset there is nothing to continue from.
+    assert "FLCG" not in app.selectbox(key="objective").options
+    tuned = tmp_path / "tuned.jsonl"
+    lines = [json.dumps({"prompt": f"Say {n}.", "response": str(n)}) for n in range(12)]
+    tuned.write_text("\n".join(lines), encoding="utf-8")
+    record = import_files(demo_workspace.workspace, [str(tuned)]).record
+    app = open_app("run", demo_workspace.query)
+    app.selectbox(key="objective").set_value("flcg").run()
+    assert app.selectbox(key="existing").options == ["tuned.jsonl, 12 rows"]
+    assert "--existing" in app.code[0].value
+    app.button(key="start").click().run()
+    assert not app.exception and not app.error
+    run = demo_workspace.workspace.catalog.runs(demo_workspace.project.id)[-1]
+    assert run.config["existing"]["id"] == record.id
+    assert run.config["config"]["objective"] == "flcg"
 
 
 def test_the_command_is_one_that_the_command_line_understands(open_app, demo_workspace) -> None:

@@ -15,6 +15,8 @@ from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 def _figure(page: Any, label: str) -> str:
     return next(m.value for m in page.metric if m.label == label)

@@ -14,6 +14,7 @@ import pytest
 
 from nncift_core.cli import main
 from tests.fake_encoder import FakeEncoder
+from tests.unit.cli.exact_run import copy_of_exact_run, make_exact_run  # noqa: F401
 
 
 @dataclass(frozen=True)

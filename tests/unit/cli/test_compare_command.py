@@ -9,24 +9,26 @@ from typing import Any
 import pytest
 
 from nncift_core.store import SelectedRow, Workspace
+from tests.unit.cli.exact_run import ExactRun
+
+pytestmark = pytest.mark.usefixtures("open_databases")
 
 
 @pytest.fixture
-def two(cli: Callable[..., Any], arguments: Callable[..., list[str]], tmp_path: Path) -> list[str]:
-    """Ids of two selections of an exact run: its own, and the first half of it backwards."""
-    summary = cli(*arguments(exact=True, budget=20), "--json").summary
+def two(exact_run: ExactRun, tmp_path: Path) -> list[str]:
+    """Ids of two selections of an exact run: its own, and the first ten of it backwards."""
     catalog = Workspace.open(tmp_path / "workspace").catalog
-    (own,) = catalog.selections(summary["run_id"])
+    (own,) = catalog.selections(exact_run.run_id)
     rows = catalog.selection_rows(own.id)[:10][::-1]
     again = [SelectedRow(rank, row.row_id, None, 1) for rank, row in enumerate(rows, start=1)]
-    other = catalog.add_selection(summary["run_id"], "Half", "fl", "10", again)
+    other = catalog.add_selection(exact_run.run_id, "Ten", "fl", "10", again)
     return [own.id, other.id]
 
 
 def test_what_people_and_scripts_are_told(cli: Callable[..., Any], two: list[str]) -> None:
     found = cli("compare", *two, "--json").summary
     assert [one["id"] for one in found["selections"]] == two
-    assert found["overlap"]["shared"] == [[20, 10], [10, 10]]
+    assert found["overlap"]["shared"] == [[36, 10], [10, 10]]
     assert found["agreement"][0]["kendall"] == pytest.approx(-1)
     assert (
         found["coverage"]["exact"]

@@ -14,6 +14,8 @@ from nncift_core.config import RunConfig
 from nncift_core.selection.actions import Action
 from nncift_core.store import Workspace
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 @pytest.fixture
 def run(tmp_path: Path, demo_files: Any) -> tuple[Workspace, str, list[str]]:

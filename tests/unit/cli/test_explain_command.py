@@ -18,6 +18,8 @@ from nncift_core.selection.left_out import KINDS
 from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import Workspace
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 HOSTILE = "\x1b[31mred\x1b[0m"
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from nncift_core.store import Workspace
+from tests.unit.cli.exact_run import ExactRun
+
+pytestmark = pytest.mark.usefixtures("open_databases")
 
 KEYS = [
     "selection_id", "objective", "optimizer", "exact", "ratio", "selected", "saturated_at", "knee",
@@ -18,16 +21,14 @@ KEYS = [
 
 
 @pytest.fixture
-def run_id(cli: Any, arguments: Callable[..., list[str]]) -> str:
-    """A finished exact run of 120 pool rows, which ends quickly."""
-    return str(cli(*arguments(exact=True, label_fraction=None, json=True)).summary["run_id"])
+def run_id(exact_run: ExactRun) -> str:
+    """A finished exact run of 120 pool rows."""
+    return exact_run.run_id
 
 
 @pytest.fixture
-def pool_ids(tmp_path: Path, run_id: str) -> list[str]:
-    workspace = Workspace.open(tmp_path / "workspace")
-    (dataset,) = [d for d in workspace.catalog.datasets() if d.accepted == 120]
-    return [row.id for row in workspace.catalog.dataset_rows(dataset.id)]
+def pool_ids(exact_run: ExactRun) -> tuple[str, ...]:
+    return exact_run.pool_ids
 
 
 def ids_in(manifest: Path) -> list[str]:
@@ -74,7 +75,7 @@ def test_what_is_not_said_is_as_in_the_run(cli: Any, run_id: str) -> None:
 
 
 def test_a_manifest_chooses_its_rows_again(
-    cli: Any, run_id: str, pool_ids: list[str], tmp_path: Path, monkeypatch: Any
+    cli: Any, run_id: str, pool_ids: tuple[str, ...], tmp_path: Path, monkeypatch: Any
 ) -> None:
     (tmp_path / "bans.txt").write_text("\n".join(pool_ids[:4]) + "\n")
     first = tmp_path / "first.jsonl"
@@ -128,6 +129,7 @@ def test_a_replay_that_differs_is_said(cli: Any, run_id: str, tmp_path: Path) ->
         (lambda m: m["datasets"][0].update(id="0" * 64), "is of another pool"),
         (lambda m: m["selection"]["request"].update(speed=1), "unknown setting 'speed'"),
         (lambda m: m["selection"]["request"].pop("seed"), "names no objective, budget or seed"),
+        (lambda m: m["selection"]["request"].update(seed=-1), "names no objective, budget or seed"),
         (lambda m: m["selection"]["request"].update(pin=3), "not of type str"),
         (lambda m: m["selection"]["request"].update(objective="best"), "Unknown objective 'best'"),
         (lambda m: m["selection"]["request"].update(ban_where="x"), "is no rule"),
@@ -154,6 +156,9 @@ def test_manifests_that_replay_nothing(
         (["--from", "no.json", "--curated"], "The option --curated does not go with --from."),
         (["--budget", "5000"], "larger than the pool"),
         (["--budget", "5%"], "neither a share nor a row count"),
+        (["--budget", ""], "neither a share nor a row count"),
+        (["--least-tokens", "100000"], "All 120 rows are too short or too long"),
+        (["--token-budget", "1"], "No row fits into the token budget of 1"),
         (["--objective", "flcg"], "needs an existing set"),
         (["--use-case", "continual"], "needs the rows that the model was already tuned on"),
         (["--pin", "f" * 16 + "-0"], "is not in the pool"),
@@ -180,7 +185,7 @@ def test_a_run_that_does_not_exist(cli: Any, tmp_path: Path) -> None:
     assert "no-such-run" in cli("select", "no-such-run").sentence
 
 
-def test_curated_obeys_the_log(cli: Any, run_id: str, pool_ids: list[str], tmp_path: Path) -> None:
+def test_curated_obeys_the_log(cli: Any, run_id: str, pool_ids: tuple[str, ...], tmp_path: Path) -> None:
     plain = cli("select", run_id, "--budget", "10", "--output", tmp_path / "a.jsonl")
     assert plain.code == 0, plain.err
     best = ids_in(tmp_path / "a.manifest.json")[0]
@@ -212,7 +217,7 @@ def test_export_takes_one_of_the_runs_selections(cli: Any, run_id: str, tmp_path
 
 
 def test_a_run_obeys_what_it_is_given(
-    cli: Any, arguments: Any, pool_ids: list[str], tmp_path: Path
+    cli: Any, arguments: Any, pool_ids: tuple[str, ...], tmp_path: Path
 ) -> None:
     out = tmp_path / "second" / "subset.jsonl"
     done = cli(*arguments(exact=True, label_fraction=None, output=out, pin=pool_ids[5],

@@ -304,6 +304,27 @@ def test_jobs_of_one_workspace_take_turns(tmp_path):
         assert jobs.read_state(tmp_path / "w" / "runs" / f"run-{number}").status == "done"
 
 
+def test_who_waits_is_told_once(tmp_path, recording):
+    first, second = (tmp_path / "w" / "runs" / name for name in ("one", "two"))
+    for folder in (first, second):
+        jobs.create(folder, {"kind": "run"})
+    echo, threads = recording(), []
+    with jobs.running(first):
+
+        def wait():
+            with jobs.running(second, echo=echo):
+                pass
+
+        threads = [threading.Thread(target=wait)]
+        threads[0].start()
+        deadline = time.monotonic() + 10
+        while not echo.warnings and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3)
+    threads[0].join()
+    assert echo.warnings == ["This waits until another job of the workspace ended."]
+
+
 def test_the_oldest_ticket_comes_first(tmp_path):
     """Five waiters that look at different moments: chance gives this order once in 120."""
     runs = tmp_path / "w" / "runs"

@@ -23,6 +23,7 @@ from nncift_core.progress import SilentProgress
 from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import Workspace
 from tests.fake_encoder import PLACES, FakeEncoder
+from tests.open_databases import databases_stay_open
 from tests.unit.pipeline.test_language_model_runs import Pairwise, Pointwise
 
 POOL, TARGET = 120, 60
@@ -87,7 +88,7 @@ def make_finished_runs(
         path.write_text("\n".join(lines[:count]) + "\n", "utf-8")
     workspace = Workspace.open(folder / "ws")
     ids = {}
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, databases_stay_open():
         stand_ins(patch)
         pool, target = (pipeline.import_files(workspace, [path]) for path in files)
         for name, settings in RUNS.items():

@@ -18,6 +18,8 @@ from nncift_core.pipeline.compared import open_selections, rows_only_in
 from nncift_core.store import SelectedRow
 from tests.unit.pipeline.finished_runs import Finished
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 def _own(finished: Finished, run: str) -> str:
     """The selection that a run made itself."""

@@ -19,6 +19,8 @@ from nncift_core.selection.left_out import BANNED, COVERED, GAINS_LESS, QUOTA, R
 from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import Workspace
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 KEEP = SelectionConfig(duplicates="keep")
 
 

@@ -12,6 +12,8 @@ from nncift_core.config import RunConfig
 from nncift_core.errors import ConfigError, NNCIFTError
 from nncift_core.store import SelectedRow, Workspace
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 @pytest.fixture
 def selected(tmp_path: Path, demo_files: Any) -> Workspace:

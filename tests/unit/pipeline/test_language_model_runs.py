@@ -29,6 +29,8 @@ from nncift_core.store import Workspace
 from nncift_core.types import Row
 from tests.fake_encoder import fake_vector
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 GAP = "gap"
 
 
@@ -226,9 +228,23 @@ def test_a_later_selection_cannot_read_what_was_not_labelled(
     ]  # fmt: skip
     with_w = opened(workspace, new_run(workspace, method="delift", objective="fl-pool"))[1]
     assert "flmi" in [entry.name for entry in with_w.usable_objectives()]
-    selection = pipeline.create_selection(workspace, run_id, "fl-pool", "5", "Pool")
-    with pytest.raises(ConfigError, match="did not label what objective 'fl-pool' reads"):
-        pipeline.work(workspace.selection_dir(run_id, selection))
+    exact = new_run(workspace, method="delift", exact=True)
+    pipeline.execute(workspace, exact, SilentProgress())
+    for run in (run_id, exact):
+        selection = pipeline.create_selection(workspace, run, "fl-pool", "5", "Pool")
+        with pytest.raises(ConfigError, match="did not label what objective 'fl-pool' reads"):
+            pipeline.work(workspace.selection_dir(run, selection))
+
+
+def test_an_exact_run_gives_w_to_later_selections(
+    workspace: Any, new_run: Any, methods: Any
+) -> None:
+    """Also to one of another objective than the run's own, and one that comes after such."""
+    run_id = new_run(workspace, method="delift", exact=True, objective="fl-pool", budget="5")
+    pipeline.execute(workspace, run_id, SilentProgress())
+    for objective in ("fl", "flmi", "fl-pool"):
+        selection = pipeline.create_selection(workspace, run_id, objective, "5", "Mine")
+        assert pipeline.work(workspace.selection_dir(run_id, selection)).row_count == 5
 
 
 def test_less_ranks_by_the_best_subtask(

@@ -28,6 +28,8 @@ from nncift_core.progress import SilentProgress
 from nncift_core.types import Row
 from tests.fake_encoder import fake_vector
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 SECONDS = ["embed", "label", "train", "predict", "select"]
 SUMMARY = [
     "run_id", "n_train", "n_target", "labelled_pairs", "evaluation_pairs", "seconds", "quadrants",

@@ -19,6 +19,8 @@ from nncift_core.types import Row
 from tests.conftest import RecordingProgress
 from tests.unit.pipeline.finished_runs import Finished, opened
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Any]]:

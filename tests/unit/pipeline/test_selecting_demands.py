@@ -27,6 +27,8 @@ from nncift_core.selection_config import SelectionConfig, join_ids
 from nncift_core.store import SelectionRecord, Workspace
 from tests.unit.pipeline.finished_runs import Finished, opened, stand_ins
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 KEEP = SelectionConfig(duplicates="keep")
 
 
@@ -366,6 +368,21 @@ def test_a_matrix_of_another_state_is_not_read(finished: Finished, desk: Desk) -
     other.select("fl", KEEP, 5)
     (now,) = files.folder.glob("scaled-target-*.npy")
     assert now != kept
+
+
+@pytest.mark.parametrize("left", [b"", b"no array", None])
+def test_a_matrix_that_a_power_cut_left_is_made_again(
+    finished: Finished, desk: Desk, left: bytes | None
+) -> None:
+    wanted = desk.select("fl", KEEP, 5).order.tolist()
+    (kept,) = desk.view.files.folder.glob("scaled-target-*.npy")
+    whole = kept.read_bytes()
+    # Another file takes its place: the desk's memory map stays what it was.
+    kept.unlink()
+    kept.write_bytes(whole[: len(whole) // 2] if left is None else left)
+    again = open_desk(finished.workspace, finished.ids["cosine"])
+    assert again.select("fl", KEEP, 5).order.tolist() == wanted
+    assert kept.read_bytes() == whole
 
 
 def test_threads_share_a_desk(desk: Desk) -> None:
