@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nncift_core import pipeline
-from nncift_core.cli.options import Once, add_workspace
 from nncift_core.cli.output import show
+from nncift_core.cli.parsing import Once, add_workspace
 from nncift_core.cli.terminal import TerminalProgress
 from nncift_core.errors import ConfigError
 from nncift_core.store import Workspace

@@ -11,8 +11,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nncift_core.cli.options import Once, add_workspace
 from nncift_core.cli.output import show
+from nncift_core.cli.parsing import Once, add_workspace
 from nncift_core.cli.terminal import TerminalProgress
 from nncift_core.store import Workspace
 

@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from nncift_core.cli.options import add_workspace
 from nncift_core.cli.output import show
+from nncift_core.cli.parsing import add_workspace
 from nncift_core.cli.row_ids import lasting_ids
 from nncift_core.selection.actions import Action, ActionLog, actions_of
 from nncift_core.selection.row_facts import RowFacts

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from nncift_core.cli.options import Once, add_workspace
 from nncift_core.cli.output import show
+from nncift_core.cli.parsing import Once, add_workspace
 from nncift_core.cli.terminal import TerminalProgress
 from nncift_core.errors import ConfigError
 from nncift_core.files import json_text

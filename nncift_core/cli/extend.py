@@ -13,8 +13,8 @@ from typing import Any
 from nncift_core import pipeline
 from nncift_core.cli.given import report_import
 from nncift_core.cli.mapping import overrides_by_dataset, read_overrides
-from nncift_core.cli.options import Once, add_workspace
 from nncift_core.cli.output import checked_output
+from nncift_core.cli.parsing import Once, add_workspace
 from nncift_core.cli.working import work_on_run
 from nncift_core.config import Budget
 from nncift_core.datasets import FIELDS

@@ -14,8 +14,8 @@ from typing import Any
 
 from nncift_core import pipeline
 from nncift_core.cli.given import given_run
-from nncift_core.cli.options import Once, add_data, add_workspace
 from nncift_core.cli.output import say, show
+from nncift_core.cli.parsing import Once, add_data, add_workspace
 from nncift_core.cli.settings import SETTINGS, add_settings, chosen_method
 from nncift_core.cli.terminal import TerminalProgress, duration
 from nncift_core.errors import ConfigError

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from nncift_core import pipeline
-from nncift_core.cli.options import Once, add_workspace
 from nncift_core.cli.output import checked_output, say, show
+from nncift_core.cli.parsing import Once, add_workspace
 from nncift_core.cli.settings import SETTINGS, add_settings, read_selection
 from nncift_core.cli.terminal import TerminalProgress
 from nncift_core.config import RunConfig, field_texts

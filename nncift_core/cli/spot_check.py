@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nncift_core import pipeline
-from nncift_core.cli.options import Once, add_workspace
 from nncift_core.cli.output import say, show
+from nncift_core.cli.parsing import Once, add_workspace
 from nncift_core.cli.terminal import TerminalProgress
 from nncift_core.files import json_text
 from nncift_core.store import Workspace

@@ -11,7 +11,7 @@ import pytest
 
 from nncift_core import pipeline
 from nncift_core.cli.explain import add_parser, explain, one_line
-from nncift_core.cli.options import Parser
+from nncift_core.cli.parsing import Parser
 from nncift_core.config import RunConfig
 from nncift_core.errors import ConfigError
 from nncift_core.selection.left_out import KINDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from nncift_core.datasets import load_files
 from nncift_core.errors import ConfigError
 from nncift_core.influence import METHODS
 from nncift_core.store import Workspace
+
+pytestmark = pytest.mark.usefixtures("open_databases")
 
 SUMMARY = [
     "run_id", "n_train", "n_target", "labelled_pairs", "evaluation_pairs", "seconds", "quadrants",
@@ -389,10 +392,14 @@ def test_every_option_stands_once() -> None:
     assert parsed.train == ["a", "b"]
 
 
-def test_a_broken_pipe_is_nobodys_fault(cli: Any, arguments: Any, repository: Path) -> None:
+def test_a_broken_pipe_is_nobodys_fault(
+    cli: Any, arguments: Any, repository: Path, tmp_path: Path
+) -> None:
     assert cli(*arguments(exact=True, label_fraction=None)).code == 0
+    # The workspace itself stays open in this process, and no other may have it.
+    shutil.copytree(tmp_path / "workspace", tmp_path / "copy")
     running = subprocess.Popen(
-        [sys.executable, "-m", "nncift_core", "runs"],
+        [sys.executable, "-m", "nncift_core", "runs", "--workspace", str(tmp_path / "copy")],
         cwd=repository,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -228,8 +228,8 @@ def test_one_row_of_a_large_selection_takes_no_time(monkeypatch: pytest.MonkeyPa
         reads.append(len(positions))
         return influence[positions]
 
-    start = time.perf_counter()
+    start = time.process_time()
     explain_chosen(read, order, 3, covered=covered)
     explain_left_out(read, order, 4, covered=covered)
     assert sum(reads) == 2
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
