@@ -81,7 +81,7 @@ def walk(page, server, tmp_path: Path, pool: list[Path], target: Path, expected:
     settled(page)
     chosen = page.locator("[data-testid=stMetric]", has_text="Rows chosen")
     chosen.get_by_text(f"{expected:,}", exact=True).wait_for(timeout=120_000)
-    page.get_by_label("Keep it under the name").fill("Ten percent")
+    page.get_by_role("textbox", name="Keep it under the name").fill("Ten percent")
     page.keyboard.press("Enter")
     settled(page)
     page.get_by_role("button", name="Keep this selection").click()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +184,9 @@ def test_a_run_that_does_not_exist(cli: Any, tmp_path: Path) -> None:
     assert "no-such-run" in cli("select", "no-such-run").sentence
 
 
-def test_curated_obeys_the_log(cli: Any, run_id: str, pool_ids: tuple[str, ...], tmp_path: Path) -> None:
+def test_curated_obeys_the_log(
+    cli: Any, run_id: str, pool_ids: tuple[str, ...], tmp_path: Path
+) -> None:
     plain = cli("select", run_id, "--budget", "10", "--output", tmp_path / "a.jsonl")
     assert plain.code == 0, plain.err
     best = ids_in(tmp_path / "a.manifest.json")[0]
