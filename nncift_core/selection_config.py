@@ -6,7 +6,7 @@ Texts of fields are also the command line's help. Knows names only, no rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nncift_core.errors import ConfigError
@@ -29,8 +29,9 @@ class SelectionConfig:
     """How the objective is maximised: lazy (exact), naive (exact and slow), stochastic, sparse,
     partitioned, or auto: lazy where the matrix fits in memory."""
 
-    duplicates: str = "near"
-    """At most one row of each group of duplicates: near (also nearly the same), exact, or keep."""
+    duplicates: str = "auto"
+    """At most one row of each group of duplicates: near (also nearly the same), exact, or keep.
+    auto is near, unless the budget is the whole pool: then all rows are kept."""
 
     quality_weight: float = 0.5
     """Weight of a row's own quality in objective mix; the rest is coverage of the targets."""
@@ -65,7 +66,7 @@ class SelectionConfig:
             "optimizer",
             ("auto", "lazy", "naive", "stochastic", "sparse", "partitioned"),
         )
-        check_choice(self, "duplicates", ("near", "exact", "keep"))
+        check_choice(self, "duplicates", ("auto", "near", "exact", "keep"))
         if not 0 <= self.quality_weight <= 1:
             raise ConfigError(
                 f"Quality weight {self.quality_weight} is outside 0 to 1.",
@@ -84,6 +85,12 @@ class SelectionConfig:
             raise ConfigError(
                 f"Row {min(both)!r} is both pinned and banned.", "Leave it out of one of the two."
             )
+
+    def settled(self, *, whole_pool: bool = False) -> SelectionConfig:
+        """The same with ``duplicates`` decided, for a budget of the whole pool or a smaller one."""
+        if self.duplicates != "auto":
+            return self
+        return replace(self, duplicates="keep" if whole_pool else "near")
 
     @property
     def pinned(self) -> tuple[str, ...]:

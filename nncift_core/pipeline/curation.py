@@ -93,6 +93,8 @@ class Desk:
                 reads.
             Cancelled: From ``progress``.
         """
+        # The whole pool is ordered for the sake of its beginnings, whose duplicates do count.
+        settings = settings.settled()
         method = METHODS[self.spec.config.method]
         objective = objective_for(settings.use_case, method, objective)
         key = objective, settings, most_rows

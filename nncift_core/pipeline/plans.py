@@ -35,6 +35,7 @@ from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
+from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import Workspace
 from nncift_core.studies.curve_points import SHARED, SIZES, Shape, measure_curve
 from nncift_core.studies.learning_curve import LearningCurve, fit_curve
@@ -167,7 +168,9 @@ def _widest(plan: Plan) -> float:
 
 def _neutral(spec: RunSpec) -> RunSpec:
     """The run without what a plan proposes or does not depend on."""
-    config = replace(spec.config, label_fraction=0.05, budget="0.3", exact=False)
+    config = replace(
+        spec.config, label_fraction=0.05, budget="0.3", exact=False, selection=SelectionConfig()
+    )
     return replace(spec, config=config)
 
 

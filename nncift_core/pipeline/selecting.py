@@ -66,6 +66,7 @@ def select(
     config, settings = spec.config, spec.config.selection
     seed = config.seed if seed is None else seed
     budget = Budget(config.budget).rows(len(roles.pool))
+    settings = settings.settled(whole_pool=budget == len(roles.pool))
     matrices = RunMatrices(workspace, spec, roles, files, estimates)
     optimizer = matrices.optimizer(config.objective, settings.optimizer)
     # Rows that were embedded before are found, and need no stage of their own.

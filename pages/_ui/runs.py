@@ -100,7 +100,7 @@ def stages_of(config: Mapping[str, Any], *, extended: bool = False) -> dict[str,
         dropped = "embed" if "language-model" in needs_of(name) else "label"
         stages = {n: unit for n, unit in stages.items() if n not in ("read", "train", dropped)}
     # Records of older versions kept duplicates without a word.
-    near = config.get("selection", {}).get("duplicates") == "near"
+    near = config.get("selection", {}).get("duplicates") in ("auto", "near")
     found = {"duplicates": "rows"} if near else {}
     return {**stages, "predict": pairs, **found, "select": "rows"}
 

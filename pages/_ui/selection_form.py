@@ -48,7 +48,7 @@ def selection_form(place: Any, fields: Fields, spec: RunSpec, *, pointwise: bool
         pointwise: Whether rows are scored alone, so that there is nothing to choose but the
             duplicates and lengths.
     """
-    base = spec.config.selection
+    base = spec.config.selection.settled()
     usable = {entry.name: entry for entry in spec.usable_objectives()}
     with place:
         if pointwise:

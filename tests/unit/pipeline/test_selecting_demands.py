@@ -586,7 +586,12 @@ def test_counts_of_rows_left_out_add_up(desk: Desk) -> None:
 
 
 def test_defaults_of_a_new_run() -> None:
-    assert RunConfig().selection.duplicates == "near"
+    selection = RunConfig().selection
+    assert selection.duplicates == "auto"
+    assert selection.settled().duplicates == "near"
+    # Who asks for every row gets every row, unless told otherwise.
+    assert selection.settled(whole_pool=True).duplicates == "keep"
+    assert replace(selection, duplicates="near").settled(whole_pool=True).duplicates == "near"
     assert RunConfig().selection.optimizer == "auto"
 
 
