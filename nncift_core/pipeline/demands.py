@@ -19,6 +19,7 @@ from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
 from nncift_core.selection.constraints import Constraints, Quota, check
+from nncift_core.selection.left_out import BY_HAND
 from nncift_core.selection.row_facts import RowFacts
 from nncift_core.selection.rules import QuotaRule, Rule, parse_quotas, parse_rules
 from nncift_core.selection_config import SelectionConfig
@@ -28,7 +29,6 @@ from nncift_core.types import IndexArray
 if TYPE_CHECKING:
     from nncift_core.selection.duplicates import DuplicateGroups
 
-BY_HAND = "banned by hand"
 _LATE = ("cluster", "tokens", "score")
 """Fields that are not known before the run has worked."""
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nncift_core.selection import kernels
 from nncift_core.selection.column_coverage import ColumnCoverage, SparseRows
-from nncift_core.selection.matrices import DoubleArray, finite_rows
+from nncift_core.selection.matrices import DoubleArray, finite_rows, rank_of
 from nncift_core.selection.openings import Openings
 from nncift_core.selection.scaled import ScaledSource
 from nncift_core.types import IndexArray
@@ -78,9 +78,6 @@ class Finder(Protocol):
             Picks made, f(A), and ``FULL``, ``SATURATED`` or ``TOKENS``.
         """
 
-    def add(self, row: int) -> None:
-        """A row was chosen without being asked for: close it."""
-
 
 class _Finder:
     """What all finders share: the compiled function and its first gains.
@@ -103,8 +100,7 @@ class _Finder:
         cost: DoubleArray | None = None,
     ) -> None:
         self._openings = openings
-        self.rank = np.empty(len(by_rank), dtype=np.int64)
-        self.rank[by_rank] = np.arange(len(by_rank))
+        self.rank = rank_of(by_rank)
         self.cost = np.empty(0, dtype=np.float64) if cost is None else cost
         self.function = compiled_function(coverage)
         self._start = coverage.first_level()
@@ -123,10 +119,6 @@ class _Finder:
     def begin(self, phase: int) -> None:
         """Begin a phase."""
         self._phase = phase
-
-    def add(self, row: int) -> None:
-        """Close a row that is in without having been looked for."""
-        self._openings.take(row)
 
     def gains(self, rows: IndexArray) -> DoubleArray:
         """Gains of rows now."""

@@ -88,7 +88,7 @@ def greedy(
             break
         if current > 1 and value == 0.0:
             before = made
-            made, ended = fill(finder, openings, by_rank, trail, made, budget)
+            made, ended = fill(openings, by_rank, trail, made, budget)
             round_[before:made] = current
             report(made)
             break
@@ -110,7 +110,6 @@ def greedy(
 
 
 def fill(
-    finder: Finder,
     openings: Openings,
     by_rank: IndexArray,
     trail: Trail,
@@ -125,7 +124,7 @@ def fill(
             continue
         if not openings.fits(int(row)):
             return made, "tokens"
-        finder.add(int(row))
+        openings.take(int(row))
         trail.order[made], trail.newly_best[made] = row, 0
         made += 1
     return made, "budget" if made == budget else "rows"

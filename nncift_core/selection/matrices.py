@@ -134,6 +134,13 @@ class SelectionResult(Picks):
         return len(self.order)
 
 
+def rank_of(by_rank: IndexArray) -> IndexArray:
+    """``(n_train,)`` tie rank of each row, from the rows in the order of their rank."""
+    rank: IndexArray = np.empty(len(by_rank), dtype=np.int64)
+    rank[by_rank] = np.arange(len(by_rank))
+    return rank
+
+
 def finite_rows(values: NDArray[np.floating]) -> DoubleArray:
     """One value of each pool row as float64, all of them finite.
 

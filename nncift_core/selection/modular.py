@@ -17,7 +17,7 @@ from nncift_core.selection.column_coverage import ColumnCoverage, in_blocks, rea
 from nncift_core.selection.column_lists import column_lists
 from nncift_core.selection.formulas import present
 from nncift_core.selection.greedy import CHUNK, reporter
-from nncift_core.selection.matrices import DoubleArray, Matrices, Picks, finite_rows
+from nncift_core.selection.matrices import DoubleArray, Matrices, Picks, finite_rows, rank_of
 from nncift_core.selection.openings import Openings
 from nncift_core.selection.scaled import BLOCK_VALUES, ScaledSource
 from nncift_core.types import FloatArray, IndexArray
@@ -177,8 +177,7 @@ class _Queues:
         budget: int,
     ) -> None:
         self._scores, self._openings = scores, openings
-        self.rank = np.empty(len(by_rank), dtype=np.int64)
-        self.rank[by_rank] = np.arange(len(by_rank))
+        self.rank = rank_of(by_rank)
         self._best = np.full(len(by_rank), np.nan, dtype=np.float64)
         n_turns = scores.shape[1]
         self._length = SPARE + SHARES * -(-budget // n_turns)

@@ -15,7 +15,7 @@ from nncift_core.selection.column_coverage import ColumnCoverage, SparseRows
 from nncift_core.selection.column_lists import ColumnLists, column_lists
 from nncift_core.selection.constraints import Constraints
 from nncift_core.selection.finders import Lazy, gains_left
-from nncift_core.selection.matrices import Picks
+from nncift_core.selection.matrices import Picks, rank_of
 from nncift_core.selection.optimizing import Optimised, Problem, search
 from nncift_core.types import FloatArray
 
@@ -35,12 +35,10 @@ def sparse(problem: Problem) -> Optimised:
     if isinstance(coverage.rows, SparseRows):
         return Optimised(search(problem, Lazy), True, 1.0)
     n_rows, n_columns = coverage.shape
-    rank = np.empty(n_rows, dtype=np.int64)
-    rank[problem.by_rank] = np.arange(n_rows)
     problem.progress.stage("scan", n_rows, "rows")
     lists = column_lists(
         coverage.rows,
-        rank,
+        rank_of(problem.by_rank),
         list_length(problem.budget, n_rows, n_columns),
         allowed=_allowed(problem.constraints, n_rows),
         progress=problem.progress,
