@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages._ui.access import require_access
 from pages._ui.navigation import PAGES, router_runs
+from pages._ui.shell import open_only_project
 from pages._ui.sidebar import draw_sidebar
+from pages._ui.style import apply_style
 
 st.set_page_config(page_title="NN-CIFT Studio", page_icon=":material/filter_alt:", layout="wide")
 
@@ -20,5 +23,9 @@ page = st.navigation(
     position="hidden",
 )
 router_runs()
+apply_style()
+require_access()
+if page.title == PAGES["home"].title:
+    open_only_project()
 draw_sidebar()
 page.run()

@@ -11,7 +11,8 @@ from nncift_core.store import RunRecord, SelectionRecord
 from pages._ui import charts_compare as charts
 from pages._ui import comparison, selections
 from pages._ui.charts_composition import composition_chart, length_chart
-from pages._ui.comparison_tables import draw_only, draw_planted
+from pages._ui.comparison_rows import draw_only
+from pages._ui.comparison_tables import draw_planted
 from pages._ui.errors import user_errors
 from pages._ui.format import count, counted, number, percent, plain
 from pages._ui.navigation import next_step
@@ -37,6 +38,7 @@ def main() -> None:
             )
         names = {one: comparison.full_name(record, run) for one, (record, run) in stored.items()}
         chosen, gone = comparison.choose(names)
+        _quick_choices(stored, chosen)
         if gone:
             st.info(
                 f"{counted(gone, 'selection')} of this link "
@@ -71,13 +73,31 @@ def _draw(context: Context, chosen: Sequence[tuple[SelectionRecord, RunRecord]])
     _what_of(found)
     if found["planted"] is not None:
         draw_planted(found)
-    draw_only(context, found, ids)
+    draw_only(context, found, chosen)
+
+
+def _quick_choices(
+    stored: Mapping[str, tuple[SelectionRecord, RunRecord]], chosen: Sequence[str]
+) -> None:
+    """One click to compare the runs of the project: methods, seeds, shares of labels."""
+    each = comparison.one_of_each(stored)
+    if not each:
+        return
+    st.button(
+        "One of each run",
+        key="one-of-each",
+        icon=":material/stacks:",
+        disabled=list(chosen) == each,
+        on_click=comparison.compare_these,
+        args=(each,),
+        help="Compares the newest selection of each run, of the newest four runs.",
+    )
 
 
 def _sentences(found: Mapping[str, Any]) -> None:
     from nncift_core.pipeline.comparison_words import headline
 
-    st.markdown(" ".join(plain(sentence) for sentence in headline(found)))
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in headline(found)))
 
 
 def _figures(found: Mapping[str, Any]) -> None:
@@ -99,8 +119,13 @@ def _figures(found: Mapping[str, Any]) -> None:
         delta_color="off",
         delta_arrow="off",
     )
-    _best(three, "Best coverage", found["coverage"], "gap_closed", names, percent)
+    _best(three, "Best coverage", found["coverage"], "gap_closed", names, _gap)
     _best(four, "Most diverse", found["diversity"], "nearest", names, number)
+
+
+def _gap(share: float) -> str:
+    """A share of the gap; below nothing the share says nothing to anybody."""
+    return percent(share) if share > 0 else "no better than random"
 
 
 def _best(
@@ -154,7 +179,7 @@ def _list(found: Mapping[str, Any], chosen: Sequence[tuple[SelectionRecord, RunR
 
 
 def _order(found: Mapping[str, Any]) -> None:
-    left, right = st.columns(2)
+    left, right = _halves()
     names = charts.letters(found)
     overlap = found["overlap"]
     pairs = [
@@ -180,7 +205,7 @@ def _order(found: Mapping[str, Any]) -> None:
 
 def _quality(found: Mapping[str, Any]) -> None:
     names, coverage, diversity = charts.letters(found), found["coverage"], found["diversity"]
-    left, right = st.columns(2)
+    left, right = _halves()
     if coverage is not None:
         words = "; ".join(
             f"{name} {percent(one['share'])} (random rows {percent(one['random_share'])})"
@@ -210,7 +235,7 @@ def _quality(found: Mapping[str, Any]) -> None:
 
 
 def _what_of(found: Mapping[str, Any]) -> None:
-    left, right = st.columns(2)
+    left, right = _halves()
     names, lengths = charts.letters(found), found["lengths"]
     words = "; ".join(
         f"{'tokens of a row' if part == 'tokens' else f'characters of a {part}'}: pool "
@@ -247,6 +272,12 @@ def _what_of(found: Mapping[str, Any]) -> None:
             composition_chart(found, field),
             f"Of {counted(content['families'], field)}: {words}.",
         )
+
+
+def _halves() -> tuple[Any, Any]:
+    """Two places side by side, one below the other where there is no room."""
+    with st.grid(min_column_width=380):
+        return st.container(), st.container()
 
 
 def _chart(key: str, figure: Any, words: str) -> None:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from nncift_core.store import DatasetRecord
+from pages._ui.data_browser import draw_browser, forget_rows
 from pages._ui.data_import import draw_import
-from pages._ui.data_report import draw_browser, draw_report
+from pages._ui.data_report import (
+    draw_rejected,
+    draw_report,
+    fill_statistics,
+    statistics_kept,
+    statistics_places,
+)
+from pages._ui.errors import user_errors
 from pages._ui.extend_form import draw_extend
 from pages._ui.format import counted
 from pages._ui.navigation import next_step
@@ -32,7 +41,7 @@ def _draw_project(context: Context) -> None:
         key="side",
         bind="query-params",
         label_visibility="collapsed",
-        on_change=_forget_page,
+        on_change=forget_rows,
     )
     dataset = context.target if side == _TARGET else context.pool
     if dataset is None:
@@ -42,18 +51,26 @@ def _draw_project(context: Context) -> None:
             icon=":material/shuffle:",
         )
     else:
-        draw_report(context.workspace, dataset, str(side).lower())
-        st.subheader("Rows", anchor=False)
-        draw_browser(context.workspace, dataset)
+        _draw_dataset(context, dataset, str(side).lower())
     if side == _POOL:
         draw_extend(context)
     next_step("run", "Set up a run")
 
 
-def _forget_page() -> None:
-    st.session_state["page"] = 1
-    if "row" in st.query_params:
-        del st.query_params["row"]
+def _draw_dataset(context: Context, dataset: DatasetRecord, words: str) -> None:
+    workspace = context.workspace
+    with user_errors():
+        draw_report(workspace, dataset, words)
+        places = statistics_places(dataset)
+        # What must be computed first comes after the rows, so that they can be read meanwhile.
+        at_once = statistics_kept(workspace, dataset)
+        if at_once:
+            fill_statistics(workspace, dataset, places)
+        draw_rejected(workspace, dataset)
+        st.subheader("Rows", anchor=False)
+        draw_browser(workspace, dataset)
+        if not at_once:
+            fill_statistics(workspace, dataset, places)
 
 
 main()

@@ -4,57 +4,79 @@ from __future__ import annotations
 
 import streamlit as st
 
+from nncift_core import jobs
 from nncift_core.store import ProjectRecord, Workspace
-from pages._ui import state
+from pages._ui import access, state
 from pages._ui.errors import user_errors
 from pages._ui.format import file_size, plain, shortened
-from pages._ui.navigation import PAGES, go
-from pages._ui.projects import Card, cards, steps
-from pages._ui.runs import live_run
+from pages._ui.navigation import PAGES, go, link_to
+from pages._ui.projects import Card, NextStep, Step, cards, steps
 from pages._ui.shell import Context, page_setup
 
 MOST_CARDS = 12
 NEW_PARAMETER = "new"
+FIND = "find"
 
 
 def main() -> None:
     """Draw the page."""
     context = page_setup("Home", "Where am I, what next?", needs="workspace")
-    st.markdown(
-        "Find the rows of an instruction pool that help your target rows most: a few pairs get "
-        "their true influence, a small network learns from them and predicts all others."
-    )
     if context.found_project is not None:
         _draw_open_project(context)
     with user_errors():
         _draw_projects(context)
-    _draw_new_project(context)
+    if access.may_change():
+        _draw_new_project(context)
 
 
 def _draw_open_project(context: Context) -> None:
-    st.subheader(plain(context.project.name), anchor=False)
     with user_errors():
         line, following = steps(context)
-        with st.grid(min_column_width=128, border=True, key="steps"):
-            for place, step in enumerate(line, start=1):
-                with st.container(gap="xxsmall"):
-                    mark = "check_circle" if step.done else "radio_button_unchecked"
-                    if st.button(
-                        f"{place}. {PAGES[step.page].title}",
-                        type="tertiary",
-                        icon=f":material/{mark}:",
-                        key=f"step-{step.page}",
-                        help="Done" if step.done else "To do",
-                    ):
-                        go(step.page)
-                    st.caption(step.words)
-        with st.container(horizontal=True):
-            if st.button(following.label, type="primary", icon=":material/arrow_forward:"):
-                go(following.page)
-            with st.popover("Rename", icon=":material/edit:"):
-                _draw_rename(context.workspace, context.project)
-            with st.popover("Delete", icon=":material/delete:"):
-                _draw_delete(context.workspace, context.project)
+        with st.container(border=True, key="open-project"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.subheader(plain(context.project.name), anchor=False)
+                if access.may_change():
+                    with st.popover("Rename", icon=":material/edit:"):
+                        _draw_rename(context.workspace, context.project)
+                    with st.popover("Delete", icon=":material/delete:"):
+                        _draw_delete(context.workspace, context.project)
+            if not context.runs:
+                st.markdown(
+                    "A few pairs of rows get their true influence, a small network learns from "
+                    "them and predicts all others: that finds the pool rows that help your "
+                    "target rows most."
+                )
+            _draw_steps(line, following)
+            with st.container(horizontal=True, vertical_alignment="center"):
+                if st.button(
+                    following.label,
+                    type="primary",
+                    key="next-step",
+                    icon=":material/arrow_forward:",
+                ):
+                    go(following.page)
+                if following.short_cut:
+                    link_to(following.short_cut, following.short_cut_label)
+
+
+def _draw_steps(line: list[Step], following: NextStep) -> None:
+    """The way from data to export: what is done, and where we are."""
+    with st.container(key="steps"):
+        columns = st.columns(len(line), border=True)
+        for place, (step, column) in enumerate(zip(line, columns, strict=True), start=1):
+            with column, st.container(gap="xxsmall"):
+                here = step.page == following.page
+                mark = "check_circle" if step.done else "radio_button_unchecked"
+                name = f"{place}. {PAGES[step.page].title}"
+                if st.button(
+                    f"**{name}**" if here else name,
+                    type="tertiary",
+                    icon=f":material/{'arrow_circle_right' if here else mark}:",
+                    key=f"step-{step.page}",
+                    help="Done" if step.done else "To do",
+                ):
+                    go(step.page)
+                st.caption(step.words)
 
 
 def _draw_projects(context: Context) -> None:
@@ -69,15 +91,37 @@ def _draw_projects(context: Context) -> None:
             if context.demo_problem:
                 st.caption(f"The demo project is missing: {plain(context.demo_problem)}")
         return
+    opened = context.found_project
+    if opened is not None and [card.project.id for card in every] == [opened.id]:
+        # The only project stands above already.
+        return
     st.subheader("Projects", anchor=False)
-    shown = every[:MOST_CARDS]
-    if len(every) > MOST_CARDS and st.toggle(f"Show all {len(every)} projects", key="all"):
-        shown = every
+    shown = _found(every) if len(every) > MOST_CARDS else every
+    if not shown:
+        st.caption("No project has these words in its name.")
+        return
+    if len(shown) > MOST_CARDS:
+        st.caption(f"The newest {MOST_CARDS} of {len(shown)} are shown; search for the others.")
+        shown = shown[:MOST_CARDS]
     with st.grid(min_column_width=280, border=True, key="projects"):
         for place, card in enumerate(shown):
             # One primary button on the page: the next step of the open project comes first.
             first = place == 0 and context.found_project is None
             _draw_card(card, context, primary=first)
+
+
+def _found(every: list[Card]) -> list[Card]:
+    """Projects whose names hold all words of the search."""
+    wanted = st.text_input(
+        "Search projects",
+        key=FIND,
+        bind="query-params",
+        placeholder=f"Search {len(every)} projects",
+        label_visibility="collapsed",
+        max_chars=120,
+    )
+    words = str(wanted or "").lower().split()
+    return [card for card in every if all(word in card.project.name.lower() for word in words)]
 
 
 def _draw_card(card: Card, context: Context, *, primary: bool) -> None:
@@ -100,6 +144,7 @@ def _draw_card(card: Card, context: Context, *, primary: bool) -> None:
 
 def _draw_new_project(context: Context) -> None:
     st.subheader("New project", anchor=False)
+    st.caption("A pool of instruction rows, and a few hundred rows that look like the job.")
     with st.form("new-project", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.text_input(
@@ -135,8 +180,9 @@ def _draw_delete(workspace: Workspace, project: ProjectRecord) -> None:
     typed = st.text_input("Type the project's name to delete it", key="delete-name")
     if st.button("Delete for good", disabled=typed != project.name, key="delete-now"):
         with user_errors():
-            if live_run(workspace, workspace.catalog.runs(project.id)) is not None:
-                st.warning("A run of this project is at work. Cancel it first.")
+            runs = {run.run_id for run in workspace.catalog.runs(project.id)}
+            if any(entry.run_id in runs for entry in jobs.living_jobs(workspace.path)):
+                st.warning("A job of this project is at work. Cancel it first.")
                 return
             freed = workspace.delete_project(project.id)
             state.open_project(None)

@@ -10,6 +10,7 @@ import streamlit as st
 from nncift_core.config import RunConfig
 from nncift_core.errors import NNCIFTError
 from nncift_core.files import json_text
+from nncift_core.pipeline.trust_studies import study_of
 from nncift_core.studies.common_scale import on_common_scale
 from pages._ui.errors import error_box, user_errors
 from pages._ui.format import about, ago, count, percent, plain
@@ -20,18 +21,20 @@ from pages._ui.shell import Context, page_setup
 from pages._ui.study_form import draw_request, draw_start, study_data
 from pages._ui.study_lines import METRICS, Metric, label_words, size_words
 from pages._ui.study_table import points_table
+from pages._ui.trust_figures import KIND, LABEL_SIZE, NETWORK_SIZE
+from pages._ui.url_choice import url_choice
 
 if TYPE_CHECKING:
     from nncift_core.pipeline import RunSpec, Study
 
-STUDY, KIND, METRIC = "study", "study-kind", "study-metric"
-_MEMORY = "nncift_study"
-_KINDS = {"label-size": "How many labels?", "network-size": "How large a network?"}
+STUDY, METRIC = "study", "study-metric"
+_MEMORY, _TYPED = "nncift_study", "nncift_study_typed"
+_KINDS = {LABEL_SIZE: "How many labels?", NETWORK_SIZE: "How large a network?"}
 _ABOUT = {
-    "label-size": "Labels a growing share of the rows, trains on each share and measures all of "
+    LABEL_SIZE: "Labels a growing share of the rows, trains on each share and measures all of "
     "them on the same rows, which are never trained on. The labels of a smaller share are a part "
     "of those of a larger one.",
-    "network-size": "Trains 46 plain networks of 1 to 5 layers on the labels of one run and "
+    NETWORK_SIZE: "Trains 46 plain networks of 1 to 5 layers on the labels of one run and "
     "measures them on rows that none of them was trained on.",
 }
 
@@ -50,41 +53,42 @@ def _draw(context: Context) -> None:
     assert pool is not None
     target = context.target.id if context.target else None
     known = studies_of(context.workspace, pool.id, target, context.project.target_sample)
+    config = _settings(context)
     wanted = _wanted(known)
-    if KIND not in st.session_state:
-        st.session_state[KIND] = wanted.request.kind if wanted else "label-size"
-    kind = st.segmented_control(
-        "Study",
-        list(_KINDS),
-        format_func=_KINDS.__getitem__,
-        key=KIND,
-        required=True,
-        on_change=_forget,
-        label_visibility="collapsed",
-    )
-    assert kind is not None
-    st.markdown(_ABOUT[kind])
-    config = _settings(context) if wanted is None else wanted.spec.config
-    st.caption(_settings_words(context, config, kind))
+    if wanted is not None and KIND not in st.session_state:
+        st.session_state[KIND] = wanted.request.kind
+    kind = url_choice("Study", _KINDS, key=KIND, default=LABEL_SIZE, on_change=_forget)
+    if wanted is not None and wanted.request.kind != kind:
+        wanted = None
+    if wanted is None and not st.session_state.get(_TYPED):
+        wanted = study_of(known, config, kind)
+    # What is known stands above what may be asked for.
+    answer, form = st.container(), st.container()
+    config = config if wanted is None else wanted.spec.config
     spec = study_data(context, config)
-    try:
-        request = draw_request(kind, wanted.request if wanted else None, _forget)
-    except NNCIFTError as error:
-        error_box(error)
-        return
-    study = wanted or _of_settings(context, spec, request, known)
-    draw_start(context, spec, request, study)
-    if study is None:
-        with st.container(border=True, key="no-study"):
-            st.markdown("##### No such study yet")
-            st.markdown(
-                "Its chart is drawn here, point by point, while it is computed. Points are kept: "
-                "a study that was cancelled goes on where it stopped."
-            )
-    else:
-        _remember(study)
-        _draw_study(study)
-    _draw_others([one for one in known if study is None or one.id != study.id])
+    with form:
+        st.subheader("What to measure", anchor=False)
+        st.markdown(_ABOUT[kind])
+        st.caption(_settings_words(context, config, kind))
+        try:
+            request = draw_request(kind, wanted.request if wanted else None, _typed)
+        except NNCIFTError as error:
+            error_box(error)
+            return
+        study = wanted or _of_settings(context, spec, request, known)
+        draw_start(context, spec, request, study)
+        _draw_others([one for one in known if study is None or one.id != study.id])
+    with answer, user_errors():
+        if study is None:
+            with st.container(border=True, key="no-study"):
+                st.markdown(
+                    "**No such study yet.** Its chart is drawn here, point by point, while it is "
+                    "computed. Points are kept: a study that was cancelled goes on where it "
+                    "stopped."
+                )
+        else:
+            _remember(study)
+            _draw_study(study)
 
 
 def _settings(context: Context) -> RunConfig:
@@ -115,13 +119,15 @@ def _draw_study(study: Study) -> None:
     state = study.state
     kind = kind_of(pointwise=is_pointwise(study.spec.config.method))
     metrics = list(METRICS)
-    metric = st.segmented_control(
+    line = st.container(horizontal=True, vertical_alignment="center")
+    metric = line.segmented_control(
         "Shown",
         metrics,
         default=metrics[0] if study.request.kind == "label-size" else metrics[1],
         format_func=METRICS.__getitem__,
         key=f"{METRIC}-{study.request.kind}",
         required=True,
+        label_visibility="collapsed",
     )
     if state.status != "done":
         with st.container(border=True, key="study-panel"):
@@ -253,14 +259,22 @@ def _remember(study: Study) -> None:
         st.query_params[STUDY] = study.id
 
 
+def _typed() -> None:
+    """What the fields say decides from now on which study is in view."""
+    _forget()
+    st.session_state[_TYPED] = True
+
+
 def _forget() -> None:
-    """What the fields say decides again which study is in view."""
+    """The latest study of the run's method is in view again."""
+    st.session_state.pop(_TYPED, None)
     st.session_state.pop(_MEMORY, None)
     if STUDY in st.query_params:
         del st.query_params[STUDY]
 
 
 def _open(study: Study) -> None:
+    _forget()
     # Fields of another study would speak of it.
     for key in [key for key in st.session_state if str(key).startswith("study-")]:
         del st.session_state[key]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from nncift_core import pipeline
 from nncift_core.cli.audit import audit
 from nncift_core.cli.compare import compare
 from nncift_core.cli.curate import curate
 from nncift_core.cli.explain import explain
+from nncift_core.cli.export import export
 from nncift_core.cli.extend import extend
 from nncift_core.cli.given import given_run, replayed_run
+from nncift_core.cli.jobs import jobs
+from nncift_core.cli.map import map_rows
 from nncift_core.cli.output import checked_output, method_list, say, show
 from nncift_core.cli.pilot import pilot
 from nncift_core.cli.plan import plan
@@ -25,7 +27,7 @@ from nncift_core.datasets import demo_paths
 from nncift_core.errors import ConfigError
 from nncift_core.export import guard_inputs, manifest_path
 from nncift_core.influence import METHODS
-from nncift_core.store import SelectionRecord, Workspace
+from nncift_core.store import Workspace
 
 
 def run(options: argparse.Namespace) -> None:
@@ -96,26 +98,6 @@ def methods(options: argparse.Namespace) -> None:
     show(method_list(METHODS))
 
 
-def export(options: argparse.Namespace) -> None:
-    """``nncift export``."""
-    output = checked_output(options.output)
-    assert output is not None
-    workspace = Workspace.open(options.workspace)
-    selections = workspace.catalog.selections(workspace.catalog.run(options.run).run_id)
-    if not selections:
-        raise ConfigError(
-            f"Run {options.run} has no selection yet.", f"Use: nncift resume {options.run}"
-        )
-    chosen = selections[0].id
-    if options.selection is not None:
-        chosen = _of_run(options.selection, options.run, selections)
-    which: Any = "rest" if options.rest else "selected"
-    exported = pipeline.export_selection(
-        workspace, chosen, output, schema=options.schema, which=which
-    )
-    say(f"Wrote {exported.file.rows:,} rows to {exported.file.path}.")
-
-
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "run": run,
     "pilot": pilot,
@@ -133,17 +115,9 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "audit": audit,
     "spot-check": spot_check,
     "study": study,
+    "map": map_rows,
+    "jobs": jobs,
 }
-
-
-def _of_run(selection_id: str, run_id: str, selections: Sequence[SelectionRecord]) -> str:
-    """A selection's id, once it is one of the run's. Raises: ConfigError."""
-    known = [record.id for record in selections]
-    if selection_id not in known:
-        raise ConfigError(
-            f"Run {run_id} has no selection {selection_id!r}.", f"It has: {', '.join(known)}."
-        )
-    return selection_id
 
 
 def _sources(spec: pipeline.RunSpec) -> list[pipeline.DataSource]:

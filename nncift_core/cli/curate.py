@@ -13,6 +13,7 @@ from typing import Any
 from nncift_core.cli.output import show
 from nncift_core.cli.parsing import add_workspace
 from nncift_core.cli.row_ids import lasting_ids
+from nncift_core.selection.action_forms import ROW_KINDS
 from nncift_core.selection.actions import Action, ActionLog, actions_of
 from nncift_core.selection.row_facts import RowFacts
 from nncift_core.store import Workspace
@@ -31,10 +32,10 @@ class _Then(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Add one action for each value, or one without a value."""
-        given = [values] if isinstance(values, str) else list(values or [""])
+        """Add one action with all its values, or with one that is empty."""
+        given = (values,) if isinstance(values, str) else tuple(values or ("",))
         actions = getattr(namespace, self.dest)
-        setattr(namespace, self.dest, (*actions, *((self.const, value) for value in given)))
+        setattr(namespace, self.dest, (*actions, (self.const, given)))
 
 
 def add_parser(commands: Any) -> None:
@@ -48,11 +49,12 @@ def add_parser(commands: Any) -> None:
     _add(steps, "ban", "rows that are never in; a ban ends a pin, and a pin a ban", "ID", "+")
     _add(steps, "unpin", "rows that are not pinned any more", "ID", "+")
     _add(steps, "unban", "rows that are not banned any more", "ID", "+")
+    _add(steps, "release", "rows that are neither pinned nor banned any more", "ID", "+")
     _add(steps, "ban-where", "rows that are never in, by rule: FIELD OPERATOR VALUE", "RULE")
     _add(steps, "drop-ban-where", "a rule that does not hold any more", "RULE")
     _add(steps, "quota", "bounds of a group, one a group: FIELD:VALUE=LEAST..MOST", "QUOTA")
     _add(steps, "drop-quota", "a quota that does not hold any more", "QUOTA")
-    _add(steps, "undo", "take the last action in force back", None, 0)
+    _add(steps, "undo", "take the last action back: all rows that were named together", None, 0)
     _add(steps, "redo", "bring back what the last undo took", None, 0)
     curate.set_defaults(actions=())
     curate.add_argument("--list", action="store_true", help="show every action with its time")
@@ -73,8 +75,8 @@ def curate(options: argparse.Namespace) -> None:
         # All of them before the first is stored: a refused call changes nothing.
         wanted = [
             action
-            for kind, text in options.actions
-            for action in actions_of(kind, _lasting(kind, text), facts)
+            for kind, values in options.actions
+            for action in actions_of(kind, _lasting(kind, values), facts)
         ]
         workspace.catalog.add_actions(run_id, wanted)
     actions = workspace.catalog.actions(run_id)
@@ -148,8 +150,12 @@ def _add(
     )
 
 
-def _lasting(kind: str, given: str) -> str:
-    return lasting_ids(f"--{kind}", given) if kind in ("pin", "ban", "unpin", "unban") else given
+def _lasting(kind: str, given: Sequence[str]) -> str:
+    """What an action is about as one text, with the ids that were in files."""
+    if kind not in ROW_KINDS:
+        (value,) = given
+        return value
+    return ",".join(lasting_ids(f"--{kind}", value) for value in given)
 
 
 def _facts(workspace: Workspace, run_id: str) -> RowFacts:

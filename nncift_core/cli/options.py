@@ -11,12 +11,15 @@ from nncift_core.cli import (
     compare,
     curate,
     explain,
+    export,
     extend,
+    jobs,
     plan,
     select,
     spot_check,
     study,
 )
+from nncift_core.cli.map import add_parser as add_map
 from nncift_core.cli.parsing import Once, Parser, add_data, add_workspace
 from nncift_core.cli.settings import add_settings
 
@@ -38,26 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     runs = commands.add_parser("runs", help="list the runs of a workspace")
     add_workspace(runs)
     commands.add_parser("methods", help="list the influence functions and what each needs")
-    export = commands.add_parser("export", help="export a stored selection, or the rest")
-    export.add_argument("run", metavar="RUN", help="run id")
-    export.add_argument(
-        "--output", action=Once, required=True, metavar="FILE", help="file to write"
-    )
-    export.add_argument(
-        "--schema",
-        action=Once,
-        default="raw",
-        metavar="NAME",
-        help="raw, alpaca, messages or parquet",
-    )
-    export.add_argument("--rest", action="store_true", help="the pool rows that were left out")
-    export.add_argument(
-        "--selection",
-        action=Once,
-        metavar="ID",
-        help="one of the run's later selections (default: the run's own)",
-    )
-    add_workspace(export)
+    export.add_parser(commands)
     select.add_parser(commands)
     curate.add_parser(commands)
     explain.add_parser(commands)
@@ -67,6 +51,8 @@ def build_parser() -> argparse.ArgumentParser:
     audit.add_parser(commands)
     spot_check.add_parser(commands)
     study.add_parser(commands)
+    add_map(commands)
+    jobs.add_parser(commands)
     return parser
 
 

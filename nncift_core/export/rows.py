@@ -1,21 +1,21 @@
 """Writes rows to a file in one of several schemas, whole or not at all.
 
-Knows raw JSON texts and rows in the order they are given, nothing of selections or stores.
+Knows rows in the order they are given, nothing of selections or stores.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
 from nncift_core.errors import ConfigError, WorkspaceError
+from nncift_core.export.exportable import ExportRow, ExportRows
 from nncift_core.files import replacing
 from nncift_core.registry import Entry, Registry
-from nncift_core.types import Row
 
 SCHEMAS = Registry(
     "export schema",
@@ -30,14 +30,28 @@ SCHEMAS = Registry(
         "alpaca",
         "nncift_core.export.json_lines:write_alpaca",
         "Alpaca",
-        "JSON lines with instruction, input (empty) and output.",
+        "instruction, input (empty) and output, as text.",
         needs=frozenset({"rows"}),
     ),
     Entry(
         "messages",
         "nncift_core.export.json_lines:write_messages",
         "Chat messages",
-        "JSON lines with a list of messages: the user's prompt, the assistant's response.",
+        "A list of turns with role and content: user, assistant, system.",
+        needs=frozenset({"rows", "turns"}),
+    ),
+    Entry(
+        "sharegpt",
+        "nncift_core.export.json_lines:write_sharegpt",
+        "ShareGPT",
+        "A list of turns with from and value: human, gpt, system.",
+        needs=frozenset({"rows", "turns"}),
+    ),
+    Entry(
+        "prompt-completion",
+        "nncift_core.export.json_lines:write_prompt_completion",
+        "Prompt and completion",
+        "prompt and completion, as plain text without a chat template.",
         needs=frozenset({"rows"}),
     ),
     Entry(
@@ -48,8 +62,10 @@ SCHEMAS = Registry(
         needs=frozenset({"raw"}),
     ),
 )
+"""``raw``: writes the original row. ``rows``: writes prompt and response. ``turns``: keeps the
+turns of a conversation apart."""
 
-Writer = Callable[[IO[bytes], Sequence[str], Sequence[Row]], None]
+Writer = Callable[[IO[bytes], ExportRows], None]
 
 
 @dataclass(frozen=True)
@@ -72,29 +88,25 @@ class ExportFile:
 def write_rows(
     out_path: Path | str,
     schema: str,
-    raws: Sequence[str],
-    rows: Sequence[Row],
+    rows: ExportRows,
     *,
     inputs: Iterable[Path | str] = (),
+    seen: Callable[[ExportRow], None] = lambda item: None,
 ) -> ExportFile:
     """Write rows in the order given; a name ending in ``.gz`` compresses JSON lines.
 
     Args:
         out_path: Where to write; an existing file is replaced.
         schema: A name of ``SCHEMAS``.
-        raws: JSON text of each row, one line each; ``raw`` and ``parquet`` read it.
-        rows: The rows, in the same order; ``alpaca`` and ``messages`` read them.
+        rows: What to write; gone through once, or some times for Parquet.
         inputs: Files that must not be overwritten: what the rows were read from.
+        seen: Told of each row as it is first read.
 
     Raises:
         ConfigError: Unknown schema, a gzip name for Parquet, ``out_path`` is one of ``inputs``.
         WorkspaceError: Nothing can be written there, or the disk is full.
     """
     entry = SCHEMAS[schema]
-    if "raw" in entry.needs and "rows" not in entry.needs:
-        count = len(raws)
-    else:
-        count = len(rows)
     path = Path(out_path)
     compressed = path.suffix.lower() == ".gz"
     if compressed and schema == "parquet":
@@ -111,15 +123,16 @@ def write_rows(
             "Create the folder, or choose another place.",
         )
     write = cast("Writer", entry.load())
+    counted = _Counted(rows, seen)
     with replacing(path, make_folder=False) as handle:
         measured = _Measured(handle)
         if compressed:
             # No name and no time inside, so that the same rows give the same bytes.
             with gzip.GzipFile("", "wb", fileobj=cast("IO[bytes]", measured), mtime=0) as packed:
-                write(cast("IO[bytes]", packed), raws, rows)
+                write(cast("IO[bytes]", packed), counted)
         else:
-            write(cast("IO[bytes]", measured), raws, rows)
-    return ExportFile(path, measured.sha256, measured.bytes, count)
+            write(cast("IO[bytes]", measured), counted)
+    return ExportFile(path, measured.sha256, measured.bytes, counted.count)
 
 
 def suffix_for(schema: str) -> str:
@@ -143,6 +156,23 @@ def guard_inputs(out_path: Path | str, inputs: Iterable[Path | str]) -> None:
                 f"The output {path} is the input file {source}, which is never overwritten.",
                 "Give another output name.",
             )
+
+
+class _Counted:
+    """Rows that are counted as they are gone through."""
+
+    def __init__(self, rows: ExportRows, seen: Callable[[ExportRow], None]) -> None:
+        self._rows, self._seen = rows, seen
+        self.count = 0
+        self._first = True
+
+    def __iter__(self) -> Iterator[ExportRow]:
+        self.count, first, self._first = 0, self._first, False
+        for item in self._rows:
+            self.count += 1
+            if first:
+                self._seen(item)
+            yield item
 
 
 class _Measured:

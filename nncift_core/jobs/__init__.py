@@ -1,5 +1,6 @@
 """Long work in processes of its own, watched through files."""
 
+from nncift_core.jobs.listing import JobEntry, ended_jobs, job_at, living_jobs
 from nncift_core.jobs.local import log_tail, request_cancel, start, terminate
 from nncift_core.jobs.progress import FileProgress, running
 from nncift_core.jobs.state import (
@@ -16,10 +17,14 @@ from nncift_core.jobs.state import (
 __all__ = [
     "FileProgress",
     "FinishedStage",
+    "JobEntry",
     "JobError",
     "JobState",
     "create",
+    "ended_jobs",
     "is_alive",
+    "job_at",
+    "living_jobs",
     "log_tail",
     "read_job",
     "read_points",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import nncift_core
+from nncift_core.callers import require_change
 from nncift_core.errors import ConfigError, WorkspaceError
 from nncift_core.files import named_errors
 from nncift_core.jobs import state as states
@@ -28,6 +30,9 @@ from nncift_core.jobs.state import JobError, JobState, read_state, stored_state
 WORKER_MODULE = "nncift_core.worker"
 
 _LOG_TAIL = 4_000
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def start(job_dir: Path, *, module: str = WORKER_MODULE) -> int:
@@ -41,9 +46,11 @@ def start(job_dir: Path, *, module: str = WORKER_MODULE) -> int:
         The process number.
 
     Raises:
-        ConfigError: There is no such job, or it is complete, waiting or running.
+        ConfigError: There is no such job, or it is complete, waiting or running, or the caller
+            may change nothing.
         WorkspaceError: The folder cannot be written or no process can be started.
     """
+    require_change()
     job_dir = job_dir.absolute()
     if not job_dir.is_dir():
         raise ConfigError(f"There is no job in {job_dir}.")
@@ -70,9 +77,10 @@ def request_cancel(job_dir: Path) -> None:
     """Ask a job to stop at its next step; nothing happens if it has ended.
 
     Raises:
-        ConfigError: There is no such job.
+        ConfigError: There is no such job, or the caller may change nothing.
         WorkspaceError: The folder cannot be written.
     """
+    require_change()
     if read_state(job_dir).live:
         with named_errors(job_dir):
             (job_dir / states.CANCEL_FILE).touch()
@@ -88,9 +96,10 @@ def terminate(job_dir: Path, *, grace_seconds: float = 5.0) -> bool:
         Whether the job has ended.
 
     Raises:
-        ConfigError: There is no such job.
+        ConfigError: There is no such job, or the caller may change nothing.
         WorkspaceError: The folder cannot be written.
     """
+    require_change()
     state = read_state(job_dir)
     stored = stored_state(job_dir)
     # Not what read_state says: a worker that hangs counts as interrupted and still runs.
@@ -115,15 +124,23 @@ def terminate(job_dir: Path, *, grace_seconds: float = 5.0) -> bool:
 
 
 def log_tail(job_dir: Path, characters: int = _LOG_TAIL) -> str:
-    """The end of the job's log, empty if there is none."""
+    """The end of the job's log as plain text, empty if there is none.
+
+    What a terminal would obey (colours, moves, rewritten lines) is left out, and so is what
+    turns the direction of text around.
+    """
     try:
         with (job_dir / states.LOG_FILE).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             # A character has at most 4 bytes.
             file.seek(max(0, size - 4 * characters))
-            return file.read().decode("utf-8", "replace")[-characters:]
+            text = file.read().decode("utf-8", "replace")[-characters:]
     except OSError:
         return ""
+    lines = _ESCAPES.sub("", text).replace("\r\n", "\n").split("\n")
+    # A progress bar writes one line again and again: its last state counts.
+    kept = (line.rstrip("\r").rpartition("\r")[2] for line in lines)
+    return _CONTROLS.sub("", "\n".join(kept))
 
 
 def _spawn(job_dir: Path, module: str) -> subprocess.Popen[bytes]:

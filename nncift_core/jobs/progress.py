@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from nncift_core.callers import caller
 from nncift_core.errors import Cancelled, NNCIFTError, WorkspaceError
 from nncift_core.files import (
     is_machine_state,
@@ -255,7 +256,7 @@ def prepare(job_dir: Path) -> JobState:
     remove_partials(job_dir)
     now = time.time()
     if former is None:
-        fresh = JobState(states.QUEUED, created_at=now)
+        fresh = JobState(states.QUEUED, created_at=now, started_by=caller().name)
     else:
         fresh = JobState(
             states.QUEUED,
@@ -263,6 +264,7 @@ def prepare(job_dir: Path) -> JobState:
             warnings=former.warnings,
             attempt=former.attempt + 1,
             created_at=former.created_at,
+            started_by=caller().name,
         )
     # Ends a torn last line, so that the next point does not hang on to it.
     states.drop_points(job_dir, "", fresh.attempt)

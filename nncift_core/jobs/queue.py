@@ -25,24 +25,32 @@ OWNER_LOCK = "owner.lock"
 
 POLL_SECONDS = 0.25
 
-_FOLDERS = ("runs", "pilots", "studies", "plans")
-_BELOW_RUNS = ("selections", "audits", "checks")
+FOLDERS = {"runs": "run", "pilots": "pilot", "plans": "plan", "studies": "study", "maps": "map"}
+"""Folders of a workspace that hold jobs, each with the kind of its jobs."""
+
+BELOW_RUNS = {
+    "selections": "select",
+    "audits": "audit",
+    "checks": "spot-check",
+    "maps": "map",
+    "pushes": "push",
+}
+"""Likewise folders of a run."""
 
 
 def workspace_of(job_dir: Path) -> Path:
     """The workspace of a job in ``runs/ID``, below a run or in a folder of its own kind.
 
-    That is ``runs/ID/selections/ID`` (also ``audits`` and ``checks``), ``pilots/ID``,
-    ``studies/ID`` or ``plans/ID``.
+    That is ``runs/ID/selections/ID`` and the like, or ``pilots/ID`` and the like.
 
     Raises:
         ValueError: The folder lies anywhere else.
     """
     folder = job_dir.absolute()
-    if folder.parent.name in _BELOW_RUNS:
+    if folder.parent.name in BELOW_RUNS and folder.parents[2].name == "runs":
         folder = folder.parent.parent
-    if folder.parent.name not in _FOLDERS:
-        raise ValueError(f"{job_dir} is no job folder: it must lie in {'/, '.join(_FOLDERS)}/")
+    if folder.parent.name not in FOLDERS:
+        raise ValueError(f"{job_dir} is no job folder: it must lie in {'/, '.join(FOLDERS)}/")
     return folder.parent.parent
 
 
@@ -114,6 +122,18 @@ def turn(job_dir: Path, waiting: Callable[[int], None]) -> Iterator[None]:
             yield
     finally:
         drop_tickets(job_dir)
+
+
+def queue_places(workspace: Path) -> dict[str, str]:
+    """The tickets: for each job that took one, by its place in the workspace, what orders it."""
+    places = {}
+    with contextlib.suppress(OSError):
+        for ticket in (workspace / QUEUE_FOLDER).iterdir():
+            if ticket.suffix != ".partial":
+                # One that leaves the queue at this moment is not in it.
+                with contextlib.suppress(OSError):
+                    places[ticket.read_text(encoding="utf-8")] = ticket.name
+    return places
 
 
 def _living_before(workspace: Path, own: Path) -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nncift_core.callers import require_change
 from nncift_core.errors import ConfigError, WorkspaceError
 from nncift_core.files import json_text, named_errors, read_json, replacing, write_json
 from nncift_core.jobs.process import ProcessMark, is_running
@@ -86,6 +87,8 @@ class JobState:
     started_at: float | None = None
     updated_at: float = 0.0
     process: ProcessMark | None = None
+    started_by: str = ""
+    """Who started or resumed it last, where that is known."""
 
     @property
     def live(self) -> bool:
@@ -102,8 +105,10 @@ def create(job_dir: Path, job: Mapping[str, Any]) -> None:
     """Make a job folder with ``job.json``: ``{"kind": "run" | "select", ...}``.
 
     Raises:
+        ConfigError: The caller may change nothing.
         WorkspaceError: It cannot be written.
     """
+    require_change()
     with named_errors(job_dir):
         job_dir.mkdir(parents=True, exist_ok=True)
     write_json(job_dir / JOB_FILE, job)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -38,24 +39,33 @@ class Tiles:
 
 
 class _Tiled(Reducer):
-    """What both tile reducers share: where rows and columns lie.
+    """What tile reducers share: where rows and columns lie.
 
     Args:
         row_order: Pool positions as they are to appear, each once; rows not named are left out.
         column_order: Target positions, likewise.
         most: Tiles on one side at most.
+        edges: Where tiles of rows and of columns begin and end, as ``Tiles`` has them; None cuts
+            at most ``most`` tiles of nearly equal size.
     """
 
     def __init__(
-        self, row_order: IndexArray, column_order: IndexArray, most: int = MOST_TILES
+        self,
+        row_order: IndexArray,
+        column_order: IndexArray,
+        most: int = MOST_TILES,
+        *,
+        edges: tuple[IndexArray, IndexArray] | None = None,
     ) -> None:
         most = min(most, MOST_TILES)
         self._row_order = np.asarray(row_order, np.int64)
         self._column_order = np.asarray(column_order, np.int64)
         if not (len(self._row_order) and len(self._column_order)):
             raise ValueError("tiles need at least one row and one column")
-        self._row_edges = _edges(len(self._row_order), most)
-        self._column_edges = _edges(len(self._column_order), most)
+        if edges is None:
+            rows, columns = (len(o) for o in (self._row_order, self._column_order))
+            edges = tile_edges(rows, most), tile_edges(columns, most)
+        self._row_edges, self._column_edges = edges
         self._values = np.empty((0, 0), np.float64)
 
     def begin(self, n_train: int, n_target: int) -> None:
@@ -123,7 +133,134 @@ class TileAbsMax(_Tiled):
         self._values[tiles] = values
 
 
-def _edges(count: int, most: int) -> IndexArray:
+class TileQuantile(_Tiled):
+    """A quantile of each tile: exact, and always the value of one of its pairs.
+
+    It is the smallest value that at least the share ``level`` of the tile's pairs do not exceed
+    (NumPy's ``inverted_cdf``). Rows are kept until their tile is complete: one tile's height where
+    they come in the order shown, everything in the worst case.
+
+    Args:
+        row_order: Pool positions as they are to appear.
+        column_order: Target positions, likewise.
+        level: Above 0 and at most 1.
+        most: Tiles on one side at most.
+    """
+
+    def __init__(
+        self,
+        row_order: IndexArray,
+        column_order: IndexArray,
+        level: float,
+        most: int = MOST_TILES,
+    ) -> None:
+        super().__init__(row_order, column_order, most)
+        if not 0 < level <= 1:
+            raise ValueError(f"a quantile lies above 0 and at most at 1, got {level}")
+        self._level = level
+
+    def begin(self, n_train: int, n_target: int) -> None:
+        """Keep nothing yet."""
+        super().begin(n_train, n_target)
+        self._kept: dict[int, list[FloatArray]] = {}
+        widths = np.diff(self._column_edges)
+        # Tiles of one width are dealt with together: there are two widths at most.
+        self._widths = []
+        for width in np.unique(widths):
+            places = np.flatnonzero(widths == width)
+            columns = self._column_edges[places][:, None] + np.arange(width)
+            self._widths.append((places, self._column_order[columns].ravel()))
+
+    def _add(self, tiles: IndexArray, rows: FloatArray, bounds: list[int]) -> None:
+        heights = np.diff(self._row_edges)
+        for tile, (first, last) in zip(tiles.tolist(), pairwise(bounds), strict=True):
+            parts = self._kept.pop(tile, [])
+            parts.append(rows[first:last])
+            if sum(map(len, parts)) < heights[tile]:
+                # A copy: what is kept must not hold on to whole blocks.
+                self._kept[tile] = [*parts[:-1], parts[-1].copy()]
+            else:
+                self._values[tile] = self._quantiles(np.concatenate(parts))
+
+    def _quantiles(self, rows: FloatArray) -> NDArray[np.float64]:
+        """One value for each tile of columns of the rows of a complete tile."""
+        found = np.empty(len(self._column_edges) - 1, np.float64)
+        for places, columns in self._widths:
+            by_row = rows.take(columns, axis=1).reshape(len(rows), len(places), -1)
+            values = by_row.transpose(1, 0, 2).reshape(len(places), -1)
+            # Less a trace, so that 0.9 of 10 values is the ninth and not, by rounding, the tenth.
+            rank = max(0, ceil(self._level * values.shape[1] - 1e-9) - 1)
+            found[places] = np.partition(values, rank, axis=1)[:, rank]
+        return found
+
+
+class TileGrid(Reducer):
+    """Sum and strongest value of every tile of a fixed size, in one pass: a coarse copy to zoom in.
+
+    Args:
+        row_order: Pool positions as they are to appear, each once.
+        column_order: Target positions, likewise.
+        row_step: Pool rows of a tile; the last tile may have fewer.
+        column_step: Target rows of a tile, likewise.
+    """
+
+    def __init__(
+        self, row_order: IndexArray, column_order: IndexArray, row_step: int, column_step: int
+    ) -> None:
+        edges = (step_edges(len(row_order), row_step), step_edges(len(column_order), column_step))
+        self._mean = TileMean(row_order, column_order, edges=edges)
+        self._strongest = TileAbsMax(row_order, column_order, edges=edges)
+
+    def begin(self, n_train: int, n_target: int) -> None:
+        """Start both from zero."""
+        self._mean.begin(n_train, n_target)
+        self._strongest.begin(n_train, n_target)
+
+    def update(self, start: int, block: FloatArray) -> None:
+        """Give the block to both."""
+        self._mean.update(start, block)
+        self._strongest.update(start, block)
+
+    def result(self) -> tuple[Tiles, Tiles]:
+        """Means and strongest values."""
+        return self._mean.result(), self._strongest.result()
+
+
+def merge_tiles(
+    values: FloatArray, counts: FloatArray, rows: IndexArray, columns: IndexArray, how: str
+) -> NDArray[np.float64]:
+    """Larger tiles out of smaller ones, without looking at pairs again.
+
+    Args:
+        values: ``(r, c)`` means or strongest values of the smaller tiles.
+        counts: ``(r, c)`` pairs behind each of them.
+        rows: ``(r' + 1,)`` smaller tiles where larger ones begin and end.
+        columns: ``(c' + 1,)`` likewise.
+        how: ``mean`` or ``strongest``.
+
+    Returns:
+        ``(r', c')`` float64; smaller tiles beyond the ends are left out.
+    """
+    inside = slice(int(rows[0]), int(rows[-1])), slice(int(columns[0]), int(columns[-1]))
+    part, weight = values[inside].astype(np.float64), counts[inside].astype(np.float64)
+    at = (rows[:-1] - rows[0], columns[:-1] - columns[0])
+
+    def over(array: NDArray[np.float64], reduce: np.ufunc) -> NDArray[np.float64]:
+        by_row = reduce.reduceat(array, at[0], axis=0)
+        return np.asarray(reduce.reduceat(by_row, at[1], axis=1), np.float64)
+
+    if how == "mean":
+        return over(part * weight, np.add) / over(weight, np.add)
+    highest, lowest = over(part, np.maximum), over(part, np.minimum)
+    return np.where(np.abs(lowest) > np.abs(highest), lowest, highest)
+
+
+def tile_edges(count: int, most: int) -> IndexArray:
     """Cut ``count`` positions in at most ``most`` runs whose lengths differ by one at most."""
     tiles = min(count, most)
     return np.arange(tiles + 1, dtype=np.int64) * count // tiles
+
+
+def step_edges(count: int, step: int) -> IndexArray:
+    """Cut ``count`` positions in runs of ``step``; the last one may be shorter."""
+    return np.append(np.arange(0, count, step, dtype=np.int64), np.int64(count))

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
         save_selection,
     )
     from nncift_core.pipeline.duplicates import dataset_duplicates
-    from nncift_core.pipeline.exporting import Exported, export_selection, preview_selection
+    from nncift_core.pipeline.exporting import (
+        Exported,
+        ExportPreview,
+        export_selection,
+        export_snippet,
+        preview_selection,
+    )
     from nncift_core.pipeline.extending import extend_run
     from nncift_core.pipeline.finished import extendable
     from nncift_core.pipeline.importing import (
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     )
     from nncift_core.pipeline.labelling import Pilot, run_pilot
     from nncift_core.pipeline.plans import create_plan, plan_folder
+    from nncift_core.pipeline.pushing import Push, create_push, list_pushes, push_export
     from nncift_core.pipeline.roles import ensure_datasets, read_roles
     from nncift_core.pipeline.runs import (
         PendingSelection,
@@ -65,8 +72,10 @@ _HOME = {
     "LiveSelection": "curation",
     "open_desk": "curation",
     "save_selection": "curation",
+    "ExportPreview": "exporting",
     "Exported": "exporting",
     "export_selection": "exporting",
+    "export_snippet": "exporting",
     "preview_selection": "exporting",
     "dataset_duplicates": "duplicates",
     "extend_run": "extending",
@@ -79,6 +88,10 @@ _HOME = {
     "run_pilot": "labelling",
     "create_plan": "plans",
     "plan_folder": "plans",
+    "Push": "pushing",
+    "create_push": "pushing",
+    "list_pushes": "pushing",
+    "push_export": "pushing",
     "ensure_datasets": "roles",
     "read_roles": "roles",
     "PendingSelection": "runs",
@@ -114,11 +127,13 @@ __all__ = [
     "CostEstimate",
     "DataSource",
     "Desk",
+    "ExportPreview",
     "Exported",
     "Imported",
     "LiveSelection",
     "PendingSelection",
     "Pilot",
+    "Push",
     "RunOutcome",
     "RunSpec",
     "RunView",
@@ -129,6 +144,7 @@ __all__ = [
     "create_audit",
     "create_pilot",
     "create_plan",
+    "create_push",
     "create_run",
     "create_selection",
     "create_spot_check",
@@ -141,17 +157,20 @@ __all__ = [
     "estimate_cost",
     "execute",
     "export_selection",
+    "export_snippet",
     "extend_run",
     "extendable",
     "find_study",
     "import_files",
     "last_audit",
+    "list_pushes",
     "list_spot_checks",
     "open_desk",
     "pending_selections",
     "pilot_folder",
     "plan_folder",
     "preview_selection",
+    "push_export",
     "read_audit",
     "read_roles",
     "read_study",

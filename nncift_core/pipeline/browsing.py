@@ -1,25 +1,26 @@
-"""A live selection a page at a time: chosen rows, rows left out, and what an action changed.
+"""A live selection as the app shows it: the first rows of one nested order, and what changed.
 
-Looks at the first rows of one nested order; nothing here chooses rows, and only a search touches
-the texts of more than a page of them. Knows nothing of pages.
+Nothing here chooses rows. Knows nothing of pages.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nncift_core.pipeline.selecting import PHASES, fewer_words, pick_words
+from nncift_core.pipeline.groups_covered import GroupsCovered, groups_covered
+from nncift_core.pipeline.pick_words import PHASES, PickWords
+from nncift_core.pipeline.row_pages import RowPages
+from nncift_core.pipeline.selecting import fewer_words
 from nncift_core.selection import OBJECTIVES
 from nncift_core.selection.curve import GainCurve, gain_curve
-from nncift_core.selection.left_out import KINDS
 from nncift_core.selection.rules import parse_quotas, parse_rules
 from nncift_core.selection_config import SelectionConfig
-from nncift_core.types import IndexArray, Row
+from nncift_core.types import IndexArray
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.curation import Desk, LiveSelection
@@ -28,33 +29,7 @@ if TYPE_CHECKING:
 WHOLE_POOL_UP_TO = 2_000
 """Pools of at most so many rows are ordered whole at once."""
 
-ALL = "all"
-"""Instead of a kind of ``left_out.KINDS``: rows of every kind."""
-
 _STEPS = (0.1, 0.3)
-
-
-@dataclass(frozen=True)
-class ChosenLine:
-    """One chosen row as a table shows it: rank from 1, position in the pool, why it is in."""
-
-    rank: int
-    position: int
-    input_row: int
-    gain: float
-    round: int
-    why: str
-    row: Row
-
-
-@dataclass(frozen=True)
-class LeftOutLine:
-    """One row that was left out: position in the pool, place in the input from 1, and why."""
-
-    position: int
-    input_row: int
-    why: str
-    row: Row
 
 
 @dataclass(frozen=True)
@@ -71,7 +46,7 @@ class Change:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class Shown(RowPages):
     """The first rows of a live selection, and everything that a page says of them.
 
     Attributes:
@@ -83,6 +58,16 @@ class Shown:
     desk: Desk
     live: LiveSelection
     n_rows: int
+
+    @property
+    def order(self) -> IndexArray:
+        """The nested order."""
+        return self.live.order
+
+    @functools.cached_property
+    def why(self) -> Sequence[str]:
+        """Why each row of the order is in."""
+        return PickWords(self.live.result, self.desk.roles, self.live.row_ids)
 
     @property
     def chosen(self) -> IndexArray:
@@ -135,11 +120,6 @@ class Shown:
         share = float(labelled[self.chosen].mean()) if self.n_rows else None
         return share, float(labelled.mean())
 
-    @functools.cached_property
-    def left_out_counts(self) -> Mapping[str, int]:
-        """How many rows were left out by kind of ``left_out.KINDS``."""
-        return self.explanation.left_out.counts()
-
     def fewer_words(self, wanted: int) -> str:
         """Why fewer rows are chosen than were asked for; empty where that is not so."""
         if self.n_rows >= wanted:
@@ -147,70 +127,13 @@ class Shown:
         n_train = len(self.desk.roles.pool)
         return fewer_words(self.live.result, self.live.demands, wanted, n_train)
 
-    def chosen_page(
-        self, *, matches: IndexArray | None = None, offset: int = 0, limit: int = 50
-    ) -> tuple[list[ChosenLine], int]:
-        """One page of the chosen rows in their order, and how many match.
+    def gain_of(self, rank: int) -> float:
+        """What a pick added, ranks from 0."""
+        return float(self.live.gain[rank])
 
-        Args:
-            matches: Positions that a search found; None for all.
-            offset: Lines to skip.
-            limit: Most lines.
-        """
-        order = self.chosen
-        ranks = np.arange(len(order))
-        if matches is not None:
-            ranks = ranks[np.isin(order, matches, assume_unique=True)]
-        words = _chosen_words(self.desk, self.live)
-        lines = []
-        for rank in ranks[offset : offset + limit].tolist():
-            position = int(order[rank])
-            lines.append(
-                ChosenLine(
-                    rank + 1,
-                    position,
-                    input_row(self.desk, position),
-                    float(self.live.gain[rank]),
-                    int(self.live.round[rank]),
-                    words[rank],
-                    self.desk.roles.pool[position],
-                )
-            )
-        return lines, len(ranks)
-
-    def left_out_page(
-        self,
-        *,
-        kind: str = ALL,
-        matches: IndexArray | None = None,
-        offset: int = 0,
-        limit: int = 50,
-    ) -> tuple[list[LeftOutLine], int]:
-        """One page of the rows left out, and how many match.
-
-        Rows that a larger budget would take come first, in the order it would take them as far as
-        that is known; then all others, in input order.
-
-        Args:
-            kind: A kind of ``left_out.KINDS``, or ``all``.
-            matches: Positions that a search found; None for all.
-            offset: Lines to skip.
-            limit: Most lines.
-        """
-        never = np.ones(len(self.desk.roles.pool), dtype=bool)
-        never[self.live.order] = False
-        positions = np.concatenate([self.live.order[self.n_rows :], np.flatnonzero(never)])
-        if kind in KINDS:
-            positions = positions[np.isin(positions, self.explanation.left_out.positions(kind))]
-        if matches is not None:
-            positions = positions[np.isin(positions, matches, assume_unique=True)]
-        shown = positions[offset : offset + limit]
-        words = self.explanation.left_out.reasons(shown)
-        lines = [
-            LeftOutLine(place, input_row(self.desk, place), why, self.desk.roles.pool[place])
-            for place, why in zip(shown.tolist(), words, strict=True)
-        ]
-        return lines, len(positions)
+    def round_of(self, rank: int) -> int:
+        """The round of a pick, ranks from 0."""
+        return int(self.live.round[rank])
 
     @functools.cached_property
     def explanation(self) -> Explanation:
@@ -218,6 +141,11 @@ class Shown:
         from nncift_core.pipeline.explaining import explain_live
 
         return explain_live(self.desk, self.live, self.n_rows, self.live.ban_reasons)
+
+    @functools.cached_property
+    def groups_covered(self) -> GroupsCovered:
+        """How well groups of targets are covered; of a pairwise run."""
+        return groups_covered(self.explanation)
 
 
 @functools.lru_cache(maxsize=8)
@@ -253,17 +181,6 @@ def change(before: IndexArray, after: IndexArray) -> Change:
     return Change(left=len(before) - shared, came=len(after) - shared)
 
 
-def matching(rows: Sequence[Row], search: str) -> IndexArray:
-    """Positions of rows whose prompt or response holds a text, whatever its case."""
-    wanted = search.lower()
-    found = [
-        place
-        for place, row in enumerate(rows)
-        if wanted in row.prompt.lower() or wanted in row.response.lower()
-    ]
-    return np.array(found, dtype=np.int64)
-
-
 def banned_rows(desk: Desk, text: str) -> int:
     """How many rows of the pool the rules of a text ban. Raises: ConfigError."""
     banned = np.zeros(len(desk.roles.pool), dtype=bool)
@@ -275,14 +192,3 @@ def banned_rows(desk: Desk, text: str) -> int:
 def quota_rows(desk: Desk, text: str) -> int:
     """How many rows of the pool the quotas of a text are about. Raises: ConfigError."""
     return len({row for quota in parse_quotas(text) for row in quota.members(desk.facts).tolist()})
-
-
-def input_row(desk: Desk, position: int) -> int:
-    """Place of a pool row in the stored dataset, from 1, as the Data page counts."""
-    return int(desk.roles.pool_positions[position]) + 1
-
-
-@functools.lru_cache(maxsize=4)
-def _chosen_words(desk: Desk, live: LiveSelection) -> list[str]:
-    """Why each row of the order is in; computed once an order."""
-    return pick_words(live.result, desk.roles)

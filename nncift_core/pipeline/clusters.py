@@ -29,7 +29,11 @@ def cluster_rows(vectors: Vectors) -> Clusters:
 
 def _numbers(vectors: FloatArray) -> IndexArray:
     """``(n,)`` cluster numbers of ``(n, d)`` vectors."""
-    count = min(MOST_CLUSTERS, len(vectors) // ROWS_A_CLUSTER)
+    return group_rows(vectors, min(MOST_CLUSTERS, len(vectors) // ROWS_A_CLUSTER))
+
+
+def group_rows(vectors: FloatArray, count: int) -> IndexArray:
+    """``(n,)`` numbers of ``(n, d)`` vectors in ``count`` clusters; all 0 for less than two."""
     if count < 2:
         return np.zeros(len(vectors), dtype=np.int64)
     # Here, since they take a second to import.

@@ -65,10 +65,11 @@ class Opened:
 
 @dataclass(frozen=True)
 class OnlyRow:
-    """A row that only one of the compared selections holds."""
+    """A row that only one of the compared selections holds, with its position in the pool."""
 
     chosen: SelectedRow
     row: Row
+    position: int
 
 
 def open_selections(workspace: Workspace, selection_ids: Sequence[str]) -> Opened:
@@ -171,7 +172,7 @@ def rows_only_in(workspace: Workspace, selection_ids: Sequence[str], which: int)
     opened = open_selections(workspace, selection_ids)
     wanted = set(opened.only[which].tolist())
     return [
-        OnlyRow(chosen, opened.pool[place])
+        OnlyRow(chosen, opened.pool[place], place)
         for chosen, place in zip(opened.chosen[which], opened.orders[which].tolist(), strict=True)
         if place in wanted
     ]

@@ -80,11 +80,29 @@ def coverage_words(found: Mapping[str, Any]) -> list[str]:
     if any(gap is None for gap in gaps):
         return [f"{measured}, random rows cover the targets as well as the whole pool."]
     ranked = sorted(zip(gaps, letters(found), strict=True), key=lambda item: -item[0])
-    rest = ", ".join(f"{letter} {share(gap)}" for gap, letter in ranked[1:])
+    best, name = ranked[0]
+    if best <= 0:
+        among = NUMBERS[len(ranked)].removeprefix("all ") if len(ranked) > 2 else "two"
+        return [
+            f"{measured}, none of the {among} covers the targets better than random rows of the "
+            f"same number; {name} comes nearest."
+        ]
+    better = ", ".join(f"{letter} {share(gap)}" for gap, letter in ranked[1:] if gap > 0)
+    worse = [letter for gap, letter in ranked if gap <= 0]
+    no_better = ""
+    if worse:
+        verb = "cover" if len(worse) > 1 else "covers"
+        no_better = f"{_joined(worse)} {verb} them no better than random rows do"
+    rest = "".join(f"; {words}" for words in (better, no_better) if words)
     return [
-        f"{measured}, {ranked[0][1]} covers the targets best: it closes {share(ranked[0][0])} of "
-        f"the gap between random rows and the whole pool; {rest}."
+        f"{measured}, {name} covers the targets best: it closes {share(best)} of the gap between "
+        f"random rows and the whole pool{rest}."
     ]
+
+
+def _joined(names: Sequence[str]) -> str:
+    """``B``, ``B and C``, ``B, C and D``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _planted(found: Mapping[str, Any]) -> list[str]:

@@ -15,15 +15,9 @@ from nncift_core.config import RunConfig
 from nncift_core.influence import METHODS
 from nncift_core.network import AUTO
 from nncift_core.pipeline.inputs import state_rows
+from nncift_core.pipeline.label_counts import count_labels
 from nncift_core.pipeline.labelling import known_rate
-from nncift_core.pipeline.planning import (
-    full_units,
-    label_plan,
-    label_unit,
-    needs_model,
-    planned_units,
-    second_round_pairs,
-)
+from nncift_core.pipeline.planning import full_units, label_unit, needs_model
 from nncift_core.store import Workspace
 
 # Measured by benchmarks/pipeline.py on 2 cores of an Intel Xeon at 2.8 GHz, without a GPU.
@@ -100,11 +94,8 @@ def estimate_cost(
     training = evaluation = 0
     everything = label_units = full_units(config, n_train, n_target, n_existing)
     if not config.exact:
-        plan = label_plan(config, n_train, n_target, n_existing)
-        training, evaluation = plan.training_pairs, plan.evaluation_pairs
-        label_units = planned_units(config, plan, n_train)
-        more = second_round_pairs(config, n_train, n_target)
-        training, label_units = training + more, label_units + more
+        counts = count_labels(config, n_train, n_target, n_existing)
+        training, evaluation, label_units = counts.training, counts.evaluation, counts.units
     # A run that extends another embeds the added rows only and trains nothing.
     done = [run for run in workspace.catalog.runs() if run.result and "extension" not in run.result]
     finished = [run.result for run in done if run.result]

@@ -20,6 +20,7 @@ from nncift_core.influence import METHODS
 from nncift_core.pipeline.demands import build_demands
 from nncift_core.pipeline.facts import pool_facts
 from nncift_core.pipeline.kept_matrices import KeptMatrices
+from nncift_core.pipeline.kept_orders import KeptOrders
 from nncift_core.pipeline.live_selection import LiveSelection
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.scaled_matrices import IN_BLOCKS, RunMatrices
@@ -27,7 +28,8 @@ from nncift_core.pipeline.selecting import store
 from nncift_core.pipeline.spec import RunSpec, check_words, for_selection
 from nncift_core.pipeline.view import RunView
 from nncift_core.progress import Progress, SilentProgress, WhereWork
-from nncift_core.selection import Matrices, maximise
+from nncift_core.selection import Matrices, SelectionResult, maximise
+from nncift_core.selection.explanations import best_possible
 from nncift_core.selection.row_facts import RowFacts
 from nncift_core.selection.use_cases import objective_for
 from nncift_core.selection_config import SelectionConfig
@@ -127,18 +129,24 @@ class Desk:
             WhereWork(progress),
         )
         matrices = self._matrices(objective, optimizer, progress)
-        progress.stage("select", most_rows, "rows")
-        result = maximise(
-            objective,
-            matrices,
-            most_rows,
-            row_ids=self.row_ids,
-            progress=progress,
-            quality_weight=settings.quality_weight,
-            optimizer=optimizer,
-            constraints=demands.constraints,
-            seed=self.spec.config.seed,
-        )
+        seed = self.spec.config.seed
+
+        def find() -> SelectionResult:
+            progress.stage("select", most_rows, "rows")
+            return maximise(
+                objective,
+                matrices,
+                most_rows,
+                row_ids=self.row_ids,
+                progress=progress,
+                quality_weight=settings.quality_weight,
+                optimizer=optimizer,
+                constraints=demands.constraints,
+                seed=seed,
+            )
+
+        orders = KeptOrders(self.view.files.folder, self._kept.state)
+        result = orders.found(objective, settings, most_rows, seed, len(self.row_ids), find)
         seconds = time.monotonic() - start
         return LiveSelection(
             objective, settings, most_rows, self.row_ids, result, demands, seconds, matrices
@@ -160,6 +168,32 @@ class Desk:
             if self._sources.optimizer("fl", "auto") in IN_BLOCKS:
                 return None
             return self._sources.whole("target", "fl", self._kept.make)
+
+    @functools.cached_property
+    def subtasks(self) -> Sequence[str]:
+        """Names of the pool's subtasks, sorted; none where no row has one."""
+        return sorted({row.subtask for row in self.roles.pool if row.subtask is not None})
+
+    def input_row(self, position: int) -> int:
+        """Place of a pool row in the stored dataset, from 1, as the Data page counts."""
+        return int(self.roles.pool_positions[position]) + 1
+
+    def best_possible(self) -> FloatArray:
+        """``(n_target,)`` the highest scaled influence of any pool row; kept in the run's folder.
+
+        Raises:
+            ConfigError: The method scores single rows.
+        """
+        with self._lock:
+            return self._kept.vector("possible", len(self.roles.target), self._find_possible)
+
+    @property
+    def possible_is_known(self) -> bool:
+        """Whether ``best_possible`` answers without reading the influence of the whole pool."""
+        return self._kept.path("possible").is_file()
+
+    def _find_possible(self) -> FloatArray:
+        return best_possible(self.read_rows, len(self.roles.pool))
 
     @property
     def matrices(self) -> Matrices:

@@ -16,24 +16,28 @@ import numpy as np
 from nncift_core.config import Budget
 from nncift_core.errors import WorkspaceError
 from nncift_core.pipeline.demands import Demands, build_demands
-from nncift_core.pipeline.explanation import Explanation, places_of
+from nncift_core.pipeline.explanation import Explanation
 from nncift_core.pipeline.facts import pool_facts
-from nncift_core.pipeline.selecting import PHASES
+from nncift_core.pipeline.influence_rows import places_of
+from nncift_core.pipeline.pick_words import PickWords
 from nncift_core.pipeline.view import RunView
 from nncift_core.progress import Progress, SilentProgress
-from nncift_core.selection import reasons
 from nncift_core.selection.constraints import Constraints
-from nncift_core.selection.explanations import Covered, best_possible, target_coverage
+from nncift_core.selection.explanations import Covered
+from nncift_core.selection.prefix_coverage import PrefixCoverage
 from nncift_core.selection_config import SelectionConfig
 from nncift_core.store import Workspace
-from nncift_core.types import FloatArray
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.curation import Desk, LiveSelection
 
 
 def explain_selection(
-    workspace: Workspace, selection_id: str, progress: Progress | None = None
+    workspace: Workspace,
+    selection_id: str,
+    progress: Progress | None = None,
+    *,
+    desk: Desk | None = None,
 ) -> Explanation:
     """The explanation of a stored selection.
 
@@ -41,6 +45,7 @@ def explain_selection(
         workspace: Where it is stored.
         selection_id: The selection.
         progress: Told of lengths and duplicates where nobody counted them yet.
+        desk: Of its run, where somebody has it open: nothing of the run is read again then.
 
     Raises:
         ConfigError: There is no such selection, or its demands do not fit the run's rows.
@@ -49,7 +54,7 @@ def explain_selection(
     """
     record = workspace.catalog.selection(selection_id)
     rows = workspace.catalog.selection_rows(selection_id)
-    view = RunView(workspace, record.run_id)
+    view = RunView(workspace, record.run_id) if desk is None else desk.view
     places = places_of(view)
     missing = next((row.row_id for row in rows if row.row_id not in places), None)
     if missing is not None:
@@ -65,6 +70,9 @@ def explain_selection(
         [row.reason for row in rows],
         [row.round for row in rows],
         stored_demands(workspace, view, record.meta.get("request"), progress),
+        read_rows=None if desk is None or view.pointwise else desk.read_rows,
+        possible=None if desk is None else desk.best_possible,
+        row_ids=None if desk is None else desk.row_ids,
     )
 
 
@@ -89,12 +97,13 @@ def explain_live(
         live.objective,
         live.order,
         n_rows,
-        _reasons_of(desk, live),
+        PickWords(live.result, desk.roles, live.row_ids),
         live.round,
         demands,
         read_rows=None if pointwise else desk.read_rows,
         covered=None if pointwise else _covered_of(desk, live, n_rows),
-        possible=lambda: _possible_of(desk),
+        possible=desk.best_possible,
+        row_ids=desk.row_ids,
     )
 
 
@@ -122,25 +131,11 @@ def stored_demands(
     )
 
 
-@functools.lru_cache(maxsize=4)
-def _possible_of(desk: Desk) -> FloatArray:
-    return best_possible(desk.read_rows, len(desk.roles.pool))
-
-
 @functools.lru_cache(maxsize=16)
 def _covered_of(desk: Desk, live: LiveSelection, n_rows: int) -> Covered:
-    return target_coverage(desk.read_rows, live.order[:n_rows])
+    return _prefixes_of(desk, live).first(n_rows)
 
 
-@functools.lru_cache(maxsize=8)
-def _reasons_of(desk: Desk, live: LiveSelection) -> list[str]:
-    words = reasons(
-        live.result,
-        row_ids=live.row_ids,
-        target_ids=[row.id for row in desk.roles.target],
-        subtasks=[row.subtask for row in desk.roles.target],
-    )
-    return [
-        f"{PHASES.get(phase, '')}{word}"
-        for phase, word in zip(live.phase.tolist(), words, strict=True)
-    ]
+@functools.lru_cache(maxsize=4)
+def _prefixes_of(desk: Desk, live: LiveSelection) -> PrefixCoverage:
+    return PrefixCoverage(desk.read_rows, live.order)

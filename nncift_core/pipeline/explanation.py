@@ -8,7 +8,7 @@ are scores and ranks and no targets. Knows a run and an order, not where the ord
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from nncift_core.pipeline.explained import (
     left_out_words,
     score_words,
 )
-from nncift_core.pipeline.influence_rows import RunInfluence, target_clusters
+from nncift_core.pipeline.influence_rows import RunInfluence, places_of, target_clusters
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.view import RunView
 from nncift_core.progress import Progress, SilentProgress
@@ -65,6 +65,7 @@ class Explanation:
         read_rows: Scaled influence where it lies ready; read from the run if None.
         covered: What the chosen rows cover, where it was computed before.
         possible: Gives the best value of the pool on each target, where somebody keeps it.
+        row_ids: Ids of the pool rows, where somebody has them at hand.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Explanation:
         read_rows: ReadRows | None = None,
         covered: Covered | None = None,
         possible: Callable[[], FloatArray] | None = None,
+        row_ids: Sequence[str] | None = None,
     ) -> None:
         self.view, self.objective = view, objective
         self.order = np.asarray(order, dtype=np.int64)
@@ -87,6 +89,7 @@ class Explanation:
         self.demands = demands
         self._reasons, self._rounds = reasons, rounds
         self._read_rows, self._known, self._possible = read_rows, covered, possible
+        self._row_ids = row_ids
 
     @property
     def roles(self) -> Roles:
@@ -121,7 +124,7 @@ class Explanation:
         return LeftOut(
             self,
             self.demands.constraints,
-            [row.id for row in self.roles.pool],
+            self._row_ids or [row.id for row in self.roles.pool],
             self.demands.ban_reasons,
             self.demands.groups,
             chosen=len(self.chosen),
@@ -214,7 +217,7 @@ class Explanation:
                 f"Method {self.view.spec.config.method!r} scores rows alone, so no targets are "
                 "covered.",
             )
-        covered = self._with_possible(progress)
+        covered = self.with_possible(progress)
         subtasks = [row.subtask for row in self.roles.target]
         numbers, examples = target_clusters(self.view)
         clusters = [] if numbers is None else [f"cluster {number}" for number in numbers.tolist()]
@@ -246,7 +249,15 @@ class Explanation:
         cells = len(self.roles.pool) * max(1, len(self.roles.target))
         return self.left_out.counts(by_coverage=cells <= MOST_CELLS_COUNTED)
 
-    def _with_possible(self, progress: Progress | None) -> Covered:
+    def with_possible(self, progress: Progress | None = None) -> Covered:
+        """What the chosen rows cover, with the best value of the pool on each target.
+
+        Args:
+            progress: Told of stage ``read`` in rows where the whole pool must be read.
+
+        Raises:
+            Cancelled: From ``progress``.
+        """
         if self.covered.possible is None:
             if self._possible is not None:
                 possible = self._possible()
@@ -294,9 +305,3 @@ class Explanation:
             return None
         pair = np.array([position]), np.array([target])
         return float(self.view.estimates.subset(*pair).block(0, 1)[0, 0])
-
-
-@functools.lru_cache(maxsize=4)
-def places_of(view: RunView) -> Mapping[str, int]:
-    """Position in the pool by row id."""
-    return {row.id: position for position, row in enumerate(view.roles.pool)}

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
+
+from nncift_core.callers import require_change
 from nncift_core.config import Budget
 from nncift_core.export import (
     SCHEMAS,
+    SCORE_COLUMNS,
     ExportFile,
+    ExportRow,
+    Layout,
+    Losses,
     build_manifest,
     chosen_rows,
     guard_inputs,
+    losses,
     manifest_path,
     suffix_for,
     write_manifest,
     write_rows,
 )
+from nncift_core.export.snippets import SnippetPart, snippet
 from nncift_core.files import read_json
-from nncift_core.influence.label import Labels
 from nncift_core.pipeline.artifacts import RunFiles
-from nncift_core.pipeline.roles import Roles, read_roles
+from nncift_core.pipeline.export_rows import (
+    StoredRows,
+    Which,
+    export_positions,
+    pool_positions,
+)
+from nncift_core.pipeline.export_scores import SelectionScores, labelled_places
 from nncift_core.pipeline.spec import DataSource, RunSpec
-from nncift_core.store import SelectedRow, SelectionRecord, Workspace
+from nncift_core.store import SelectionRecord, Workspace
 
 _DETAILS = (
     "request",
@@ -41,15 +54,34 @@ _DETAILS = (
 )
 """What a manifest says of a selection besides objective, sizes and value."""
 
-Which = Literal["selected", "rest"]
+_LOOKED_AT = 200
+"""First rows that a preview looks at for what the format cannot hold."""
+
+_CHARACTERS_LOOKED_AT, _FEWEST_LOOKED_AT = 5_000_000, 10
 
 
 @dataclass(frozen=True)
 class Exported:
-    """An export with its manifest beside it."""
+    """An export with its manifest beside it, and what the format could not hold."""
 
     file: ExportFile
     manifest: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportPreview:
+    """An export before it is made.
+
+    Attributes:
+        lines: The first rows as JSON texts; of a Parquet file, its rows as objects.
+        notes: What the format cannot hold of the first 200 rows, in sentences.
+        rows: Rows that the file will have.
+    """
+
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+    rows: int
 
 
 def export_selection(
@@ -59,6 +91,7 @@ def export_selection(
     *,
     schema: str = "raw",
     which: Which = "selected",
+    scores: bool = False,
 ) -> Exported:
     """Write the rows of a selection, or the pool rows it left out.
 
@@ -68,20 +101,17 @@ def export_selection(
         output: The file to write; its manifest goes beside it.
         schema: A name of the export schemas.
         which: ``selected`` in selection order, ``rest`` in input order.
+        scores: Whether each row carries the columns of ``SCORE_COLUMNS``.
 
     Raises:
-        ConfigError: Unknown selection or schema, or the output is an input file.
+        ConfigError: Unknown selection or schema, the output is an input file, or the caller may
+            change nothing.
         WorkspaceError: It cannot be written.
     """
+    require_change()
     record = workspace.catalog.selection(selection_id)
     files = RunFiles(workspace.run_dir(record.run_id))
     spec = RunSpec.read(files.config)
-    roles = read_roles(workspace, spec)
-    chosen = workspace.catalog.selection_rows(selection_id)
-    positions = _positions(roles, chosen, which)
-    raws = workspace.catalog.dataset_raw(
-        spec.train.id, [int(roles.pool_positions[i]) for i in positions]
-    )
     inputs = [
         path
         for source in (spec.train, spec.target, spec.existing)
@@ -89,13 +119,21 @@ def export_selection(
         for path in source.files
     ]
     # The manifest must not take the place of an input either.
+    guard_inputs(output, inputs)
     guard_inputs(manifest_path(output), inputs)
-    file = write_rows(output, schema, raws, [roles.pool[i] for i in positions], inputs=inputs)
+    rows = _rows(workspace, spec, selection_id, which, scores=scores)
+    lost = Losses(schema, rows.layouts)
+    file = write_rows(output, schema, rows, inputs=inputs, seen=lost.see)
+    notes = tuple(lost.sentences())
     manifest = manifest_path(output)
-    content = _manifest(workspace, record, chosen, spec, roles, files, file, schema)
-    write_manifest(manifest, content | {"which": which})
+    content = _manifest(workspace, record, spec, files, file, schema) | {"which": which}
+    if scores:
+        content["columns"] = dict(SCORE_COLUMNS)
+    if notes:
+        content["notes"] = list(notes)
+    write_manifest(manifest, content)
     workspace.catalog.add_export(selection_id, schema, str(file.path), file.sha256, file.rows)
-    return Exported(file, manifest)
+    return Exported(file, manifest, notes)
 
 
 def preview_selection(
@@ -104,58 +142,101 @@ def preview_selection(
     *,
     schema: str = "raw",
     which: Which = "selected",
+    scores: bool = False,
     count: int = 3,
-) -> list[str]:
-    """The first rows of an export as JSON texts; of a Parquet file, its rows as objects.
+) -> ExportPreview:
+    """What ``export_selection`` with these arguments would write, as far as its first rows go.
 
-    The arguments are those of ``export_selection``. Raises: ConfigError, WorkspaceError.
+    Raises:
+        ConfigError: Unknown selection or schema.
+        WorkspaceError: The run cannot be read.
     """
     record = workspace.catalog.selection(selection_id)
     spec = RunSpec.read(RunFiles(workspace.run_dir(record.run_id)).config)
-    roles = read_roles(workspace, spec)
-    chosen = workspace.catalog.selection_rows(selection_id)
-    positions = _positions(roles, chosen, which)[:count]
-    raws = workspace.catalog.dataset_raw(
-        spec.train.id, [int(roles.pool_positions[i]) for i in positions]
-    )
+    rows = _rows(workspace, spec, selection_id, which, scores=scores, preview=True)
+    looked_at = _beginning(rows)
+    shown = looked_at[:count]
     buffer = io.BytesIO()
-    SCHEMAS[schema].load()(buffer, raws, [roles.pool[i] for i in positions])
+    SCHEMAS[schema].load()(buffer, shown)
     if suffix_for(schema) == ".parquet":
         import pyarrow.parquet as pq
 
         buffer.seek(0)
-        rows = pq.read_table(buffer).to_pylist()
-        return [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
-    return buffer.getvalue().decode("utf-8").split("\n")[: len(positions)]
+        table = pq.read_table(buffer).to_pylist()
+        lines = [json.dumps(row, ensure_ascii=False, default=str) for row in table]
+    else:
+        lines = buffer.getvalue().decode("utf-8").split("\n")[: len(shown)]
+    notes = losses(schema, looked_at, rows.layouts)
+    return ExportPreview(tuple(lines), tuple(notes), len(rows))
 
 
-def _positions(roles: Roles, chosen: Sequence[SelectedRow], which: Which) -> list[int]:
-    """Positions in the pool of the rows to export."""
-    place = {row.id: position for position, row in enumerate(roles.pool)}
-    selected = [place[row.row_id] for row in chosen]
-    if which == "selected":
-        return selected
-    taken = set(selected)
-    return [i for i in range(len(roles.pool)) if i not in taken]
+def export_snippet(
+    workspace: Workspace, selection_id: str, trainer: str, path: Path, schema: str
+) -> list[SnippetPart]:
+    """What loads an exported file into a trainer.
+
+    Args:
+        workspace: Where the selection is stored.
+        selection_id: The selection that the file holds.
+        trainer: A name of ``snippets.TRAINERS``.
+        path: The file, already written or about to be.
+        schema: Its schema.
+
+    Raises:
+        ConfigError: Unknown selection, schema or trainer, or the trainer cannot read such a file.
+    """
+    record = workspace.catalog.selection(selection_id)
+    spec = RunSpec.read(RunFiles(workspace.run_dir(record.run_id)).config)
+    layouts = Layout.of_sources(workspace.catalog.dataset(spec.train.id).sources)
+    return snippet(trainer, path.name, schema, layouts)
+
+
+def _beginning(rows: StoredRows) -> list[ExportRow]:
+    """The first rows, fewer where they are very long."""
+    found: list[ExportRow] = []
+    characters = 0
+    for item in rows.first(_LOOKED_AT):
+        found.append(item)
+        characters += len(item.raw)
+        if characters > _CHARACTERS_LOOKED_AT and len(found) >= _FEWEST_LOOKED_AT:
+            break
+    return found
+
+
+def _rows(
+    workspace: Workspace,
+    spec: RunSpec,
+    selection_id: str,
+    which: Which,
+    *,
+    scores: bool,
+    preview: bool = False,
+) -> StoredRows:
+    dataset, pool, positions = export_positions(workspace, spec, selection_id, which)
+    found = None
+    if scores:
+        places = np.searchsorted(pool, positions)
+        found = SelectionScores(
+            workspace, spec, selection_id, which, places, len(pool), preview=preview
+        )
+    layouts = Layout.of_sources(dataset.sources)
+    return StoredRows(workspace, dataset, positions, found, layouts)
 
 
 def _manifest(
     workspace: Workspace,
     record: SelectionRecord,
-    chosen: Sequence[SelectedRow],
     spec: RunSpec,
-    roles: Roles,
     files: RunFiles,
     file: ExportFile,
     schema: str,
 ) -> dict[str, Any]:
     result = read_json(files.result) if files.result.is_file() else {}
-    labelled: list[str] = []
-    if files.labels.is_file():
-        positions = sorted(set(Labels.load(files.labels).everything.helper.tolist()))
-        labelled = [roles.pool[i].id for i in positions]
-    elif spec.config.exact:
-        labelled = [row.id for row in roles.pool]
+    chosen = workspace.catalog.selection_rows(record.id)
+    n_rows = workspace.catalog.dataset(spec.train.id).accepted
+    pool = pool_positions(spec, n_rows)
+    ids = workspace.catalog.row_ids(spec.train.id)
+    labelled = [ids[i] for i in pool[labelled_places(files, spec, len(pool))].tolist()]
     named = [
         ("train", spec.train),
         ("target", spec.target),
@@ -173,8 +254,8 @@ def _manifest(
         seed=spec.config.seed,
         metrics={key: result.get(key) for key in measured},
         objective=record.objective,
-        budget=Budget(record.budget).rows(len(roles.pool)),
-        n_train=len(roles.pool),
+        budget=Budget(record.budget).rows(len(pool)),
+        n_train=len(pool),
         saturated_at=record.meta["saturated_at"],
         value=record.meta["value"],
         selected=chosen_rows(

@@ -6,10 +6,29 @@ Knows numbers only, nothing of runs or pages.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from nncift_core.types import FloatArray, IndexArray
+
+Aggregate = Literal["mean", "strongest", "high", "low"]
+QUANTILES: dict[Aggregate, float] = {"high": 0.9, "low": 0.1}
+"""What a cell shows of its pairs besides their mean and the strongest of them."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Means of the pairs of a window along one side of it.
+
+    Attributes:
+        mean: ``(tiles,)`` mean of all pairs of the window in a drawn row or column.
+        half_width: ``(tiles,)`` how far such a mean may be off, NaN where not known; None where
+            nothing is known.
+    """
+
+    mean: FloatArray
+    half_width: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +43,8 @@ class Heatmap:
         target_positions: Positions of the window's target rows, in the order drawn.
         half_width: As ``values``: how far each pair may be off; NaN where it is labelled or not
             known. None unless every cell is one pair and the run has intervals.
+        pool_profile: By drawn column, over the window's target rows.
+        target_profile: By drawn row, over the window's pool rows.
     """
 
     values: FloatArray
@@ -32,6 +53,8 @@ class Heatmap:
     pool_positions: IndexArray
     target_positions: IndexArray
     half_width: FloatArray | None = None
+    pool_profile: Profile | None = None
+    target_profile: Profile | None = None
 
     @property
     def is_raw(self) -> bool:
@@ -42,6 +65,12 @@ class Heatmap:
     def pairs_per_cell(self) -> tuple[int, int]:
         """Pool rows and target rows of the largest drawn cell."""
         return int(np.diff(self.pool_edges).max()), int(np.diff(self.target_edges).max())
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """First and past-the-last place of pool rows, then of target rows, from 0."""
+        pool, target = self.pool_edges, self.target_edges
+        return int(pool[0]), int(pool[-1]), int(target[0]), int(target[-1])
 
     @property
     def color_range(self) -> ColorRange:

@@ -80,3 +80,9 @@ def target_clusters(view: RunView) -> tuple[IndexArray | None, Mapping[str, str]
         nearest = members[int((target[members] @ middle).argmax())]
         examples[f"cluster {number}"] = view.roles.target[nearest].prompt
     return numbers, examples
+
+
+@functools.lru_cache(maxsize=4)
+def places_of(view: RunView) -> Mapping[str, int]:
+    """Position in the pool by row id."""
+    return {row.id: position for position, row in enumerate(view.roles.pool)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,11 @@ class KeptMatrices:
         self.progress: Progress = SilentProgress()
         """Told of stage ``scale`` in rows while a matrix is written for the first time."""
 
+    @property
+    def state(self) -> str:
+        """Changes with everything that the run's influence and its scale follow from."""
+        return self._digest
+
     def path(self, name: str) -> Path:
         """Where a matrix of the run as it is now lies; need not exist."""
         return self._files.folder / f"scaled-{name}-{self._digest}.npy"
@@ -63,6 +69,28 @@ class KeptMatrices:
                     other.unlink()
         kept: FloatArray = load_array(path, memmap=True)
         return kept
+
+    def vector(self, name: str, length: int, find: Callable[[], FloatArray]) -> FloatArray:
+        """A vector that follows from the matrices; found at the first call.
+
+        Args:
+            name: What it is.
+            length: Of it.
+            find: Gives it, float32.
+
+        Raises:
+            WorkspaceError: It cannot be written.
+        """
+        path = self.path(name)
+        if path.is_file():
+            with contextlib.suppress(WorkspaceError):
+                kept: FloatArray = load_array(path)
+                if kept.shape == (length,) and kept.dtype == np.float32:
+                    return kept
+        found = np.asarray(find(), dtype=np.float32)
+        with replacing(path, durable=False) as file:
+            np.save(file, found)
+        return found
 
     def _write(self, path: Path, source: ScaledSource) -> None:
         self.progress.stage("scale", source.n_train, "rows")

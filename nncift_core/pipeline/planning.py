@@ -61,11 +61,11 @@ def pair_cost(config: RunConfig, pool: Sequence[Row], target: Sequence[Row]) -> 
         target: Rows whose query and response follow.
     """
     if not needs_model(config) or not pool or not target:
-        return _usual_cost(config)
+        return usual_cost(config)
     return PairCost.of(pool, target)
 
 
-def _usual_cost(config: RunConfig) -> PairCost:
+def usual_cost(config: RunConfig) -> PairCost:
     """What a pair costs where no texts are at hand."""
     return PairCost(1.0 if needs_model(config) else 0.0)
 
@@ -128,7 +128,7 @@ def label_plan(
         n_existing=n_existing,
         design=design,
         clusters=clusters,
-        costs=costs or _usual_cost(config),
+        costs=costs or usual_cost(config),
         second_round=config.second_round,
     )
 
@@ -152,7 +152,7 @@ def second_round_pairs(
     """
     if not config.second_round:
         return 0
-    ratio = (costs or _usual_cost(config)).ratio
+    ratio = (costs or usual_cost(config)).ratio
     # The objective only adds other matrices.
     alone = replace(config, objective="fl")
     first, whole = (

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nncift_core import jobs
+from nncift_core.callers import require_change
 from nncift_core.errors import ConfigError
 from nncift_core.files import json_text, named_errors, read_json, write_json
 from nncift_core.influence import METHODS
@@ -73,6 +74,7 @@ def create_plan(
         return folder
     curve = read_json(folder / _CURVE) if (folder / _CURVE).is_file() else None
     if folder.is_dir():
+        require_change()
         with named_errors(folder):
             shutil.rmtree(folder)
     job = {"kind": "plan", **asdict(goal), "pilot_seconds": pilot_seconds}

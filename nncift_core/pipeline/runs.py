@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nncift_core import jobs
+from nncift_core.callers import require_change
 from nncift_core.config import Budget
 from nncift_core.errors import ConfigError, NNCIFTError, WorkspaceError
 from nncift_core.files import json_text, named_errors, write_json
@@ -36,6 +37,8 @@ _OTHER_KINDS = {
     "audit": "nncift_core.pipeline.audits:work_on",
     "spot-check": "nncift_core.pipeline.spot_checks:work_on",
     "plan": "nncift_core.pipeline.plans:work_on",
+    "map": "nncift_core.pipeline.maps:work_on",
+    "push": "nncift_core.pipeline.pushing:work_on",
 }
 """Kinds of jobs besides runs, selections and pilots: who does them, writes the result, gives it."""
 
@@ -138,6 +141,7 @@ def create_pilot(workspace: Workspace, spec: RunSpec) -> Path:
         )
     folder = pilot_folder(workspace, spec)
     if folder.is_dir() and not jobs.read_state(folder).live:
+        require_change()
         with named_errors(folder):
             shutil.rmtree(folder)
     if not folder.is_dir():
@@ -196,6 +200,7 @@ def discard_selection(workspace: Workspace, run_id: str, selection_id: str) -> N
         raise ConfigError(
             f"Selection {selection_id} is complete.", "Delete it instead of discarding it."
         )
+    require_change()
     if jobs.read_state(folder).live:
         raise ConfigError(f"Selection {selection_id} is being made.", "Cancel it first.")
     with named_errors(folder):

@@ -6,7 +6,6 @@ in ``scaled_matrices``, demands in ``demands``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,16 +17,16 @@ from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.demands import Demands, build_demands, left_out_counts
 from nncift_core.pipeline.estimates import Estimates
 from nncift_core.pipeline.facts import pool_facts
+from nncift_core.pipeline.kept_matrices import KeptMatrices
+from nncift_core.pipeline.kept_orders import KeptOrders
+from nncift_core.pipeline.pick_words import PickWords
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.scaled_matrices import RunMatrices
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress, WhereWork
-from nncift_core.selection import SelectionResult, maximise, reasons
+from nncift_core.selection import SelectionResult, maximise
 from nncift_core.selection_config import SelectionConfig, join_ids
 from nncift_core.store import SelectedRow, SelectionRecord, Workspace
-
-PHASES: Mapping[int, str] = {0: "pinned; ", 1: "a quota asks for it; "}
-"""How the reason of a row begins that a demand put in."""
 
 
 def select(
@@ -74,17 +73,23 @@ def select(
     facts = pool_facts(workspace, spec, roles, files, quiet)
     demands = build_demands(workspace, spec, roles, files, settings, budget, facts, quiet)
     progress.stage("select", budget, "rows")
-    result = maximise(
-        config.objective,
-        matrices.matrices(config.objective, optimizer),
-        budget,
-        row_ids=[row.id for row in roles.pool],
-        progress=progress,
-        quality_weight=settings.quality_weight,
-        optimizer=optimizer,
-        constraints=demands.constraints,
-        seed=seed,
-    )
+
+    def find() -> SelectionResult:
+        return maximise(
+            config.objective,
+            matrices.matrices(config.objective, optimizer),
+            budget,
+            row_ids=[row.id for row in roles.pool],
+            progress=progress,
+            quality_weight=settings.quality_weight,
+            optimizer=optimizer,
+            constraints=demands.constraints,
+            seed=seed,
+        )
+
+    # The page that chooses from this run begins with the same order.
+    orders = KeptOrders(files.folder, KeptMatrices(files).state)
+    result = orders.found(config.objective, settings, budget, seed, len(roles.pool), find)
     if not len(result) and result.ended == "tokens":
         raise ConfigError(
             "Nothing was chosen, since the row that comes first does not fit into the token budget "
@@ -141,7 +146,7 @@ def store(
         seed: Of the optimizer's draws.
         name: What people call the selection.
     """
-    words = pick_words(result, roles)
+    words = PickWords(result, roles)
     chosen = [
         SelectedRow(rank, roles.pool[position].id, float(gain), int(round_), reason)
         for rank, (position, gain, round_, reason) in enumerate(
@@ -167,20 +172,6 @@ def request(
         ban=join_ids(settings.banned),
     )
     return {"objective": result.objective, "budget": budget, "seed": seed, **asdict(asked)}
-
-
-def pick_words(result: SelectionResult, roles: Roles) -> list[str]:
-    """Why each row was chosen, in words; pins and quotas are said first."""
-    words = reasons(
-        result,
-        row_ids=[row.id for row in roles.pool],
-        target_ids=[row.id for row in roles.target],
-        subtasks=[row.subtask for row in roles.target],
-    )
-    return [
-        f"{PHASES.get(phase, '')}{word}"
-        for phase, word in zip(result.phase.tolist(), words, strict=True)
-    ]
 
 
 def fewer_words(result: SelectionResult, demands: Demands, budget: int, n_train: int) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nncift_core import jobs
+from nncift_core.callers import require_change
 from nncift_core.config import RunConfig
 from nncift_core.errors import ConfigError, NNCIFTError
 from nncift_core.files import json_text, named_errors, read_json
@@ -142,6 +143,7 @@ def create_study(workspace: Workspace, spec: RunSpec, request: StudyRequest) -> 
     if folder.is_dir():
         if _request(folder) == request:
             return folder
+        require_change()
         if jobs.read_state(folder).live:
             raise ConfigError(
                 "This study is at work with other networks, shapes or seeds.",
@@ -216,6 +218,7 @@ def studies_of(
 
 def discard_study(study: Study) -> None:
     """Remove a study with its points; labels are kept. Raises: ConfigError, WorkspaceError."""
+    require_change()
     if study.state.live:
         raise ConfigError(f"Study {study.id} is at work.", "Cancel it first.")
     with named_errors(study.folder):

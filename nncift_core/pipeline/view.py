@@ -17,20 +17,21 @@ from nncift_core.errors import ConfigError
 from nncift_core.files import load_array, read_json
 from nncift_core.influence import METHODS
 from nncift_core.network.conformal import LEVEL
-from nncift_core.network.reducers import stream
-from nncift_core.network.tiles import MOST_TILES, TileAbsMax, TileMean
+from nncift_core.network.tiles import MOST_TILES
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.estimates import Estimates, read_estimates
-from nncift_core.pipeline.heatmap import Heatmap
+from nncift_core.pipeline.heatmap import Aggregate, Heatmap
+from nncift_core.pipeline.heatmap_windows import DrawnOrder, HeatmapWindows
 from nncift_core.pipeline.roles import Roles, read_roles
+from nncift_core.pipeline.row_orders import Order, RowOrders
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.pipeline.uncertainty import EvaluationPoints, Uncertainty, evaluation_points
 from nncift_core.store import Workspace
 from nncift_core.types import FloatArray, IndexArray, Row
 
+__all__ = ["Aggregate", "Order", "PairView", "RunView", "Side"]
+
 Side = Literal["pool", "target"]
-Order = Literal["input", "influence", "subtask"]
-Aggregate = Literal["mean", "strongest"]
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,16 @@ class RunView:
     Args:
         workspace: Where the run is recorded.
         run_id: The run.
+        roles: The run's rows where they are known, as another run with the same data knows them.
 
     Raises:
         ConfigError: There is no such run.
         WorkspaceError: Its files cannot be read.
     """
 
-    def __init__(self, workspace: Workspace, run_id: str) -> None:
+    def __init__(self, workspace: Workspace, run_id: str, roles: Roles | None = None) -> None:
         self._workspace = workspace
+        self._known_roles = roles
         self.run_id = run_id
         self.files = RunFiles(workspace.run_dir(run_id))
         self.spec = RunSpec.read(self.files.config)
@@ -84,7 +87,7 @@ class RunView:
     @functools.cached_property
     def roles(self) -> Roles:
         """The run's rows."""
-        return read_roles(self._workspace, self.spec)
+        return self._known_roles or read_roles(self._workspace, self.spec)
 
     @functools.cached_property
     def estimates(self) -> Estimates:
@@ -168,35 +171,25 @@ class RunView:
         """``(n_target,)`` mean influence on each target row."""
         return load_array(self.files.column_mean)
 
+    def orders(self, side: Side) -> RowOrders:
+        """The orders that a side's rows can be drawn in."""
+        return self._pool_orders if side == "pool" else self._target_orders
+
+    @functools.cached_property
+    def _pool_orders(self) -> RowOrders:
+        return RowOrders(self.roles.pool, lambda: self.row_mean, self._clusters)
+
+    @functools.cached_property
+    def _target_orders(self) -> RowOrders:
+        return RowOrders(self.roles.target, lambda: self.column_mean)
+
+    def _clusters(self) -> IndexArray | None:
+        path = self.files.row_clusters
+        return load_array(path) if path.is_file() else None
+
     def order(self, side: Side, by: Order) -> IndexArray:
-        """Positions of a side's rows in the order they are drawn.
-
-        ``influence`` puts the highest mean first; ``subtask`` sorts by name, rows without one
-        last; ties stay in input order.
-        """
-        rows = self.roles.pool if side == "pool" else self.roles.target
-        if by == "influence":
-            mean = self.row_mean if side == "pool" else self.column_mean
-            return np.argsort(-np.nan_to_num(mean, nan=-np.inf), kind="stable").astype(np.int64)
-        if by == "subtask":
-            names = [(row.subtask is None, row.subtask or "") for row in rows]
-            return np.array(sorted(range(len(rows)), key=names.__getitem__), dtype=np.int64)
-        return np.arange(len(rows), dtype=np.int64)
-
-    def extremes(self, side: Side, count: int) -> tuple[IndexArray, IndexArray]:
-        """Positions of the rows of highest and of lowest mean influence, no row twice.
-
-        Args:
-            side: Rows that help (``pool``) or that are helped (``target``).
-            count: Rows of each kind, at most; the extreme one first. Rows without a mean are
-                left out.
-        """
-        mean = self.row_mean if side == "pool" else self.column_mean
-        order = self.order(side, "influence")
-        order = order[np.isfinite(mean[order])]
-        highest = order[:count]
-        lowest = order[len(highest) :][::-1][:count]
-        return highest, lowest
+        """Positions of a side's rows in the order they are drawn."""
+        return self.orders(side).order(by)
 
     def heatmap(
         self,
@@ -207,6 +200,7 @@ class RunView:
         target_order: Order = "input",
         aggregate: Aggregate = "mean",
         most_tiles: int = MOST_TILES,
+        ordered_by: RunView | None = None,
     ) -> Heatmap:
         """A window of the matrix, aggregated to at most ``most_tiles`` cells a side.
 
@@ -215,32 +209,31 @@ class RunView:
             target_window: Likewise for target rows.
             pool_order: How pool rows are ordered.
             target_order: How target rows are ordered.
-            aggregate: ``mean``, or ``strongest``: the value of the largest magnitude.
-            most_tiles: Drawn cells per side.
+            aggregate: ``mean``; ``strongest``, the value of the largest magnitude; ``high`` and
+                ``low``, a quantile of the cell's pairs.
+            most_tiles: Drawn cells per side. Ends of a window of many pairs fall on ends of the
+                tiles of a coarse grid.
+            ordered_by: A run of the same rows whose order is taken, so that places mean the same
+                rows as there; by default this run.
 
         Raises:
             ConfigError: The method scores single rows.
         """
         self._require(pointwise=False)
-        pool = _window(self.order("pool", pool_order), pool_window)
-        target = _window(self.order("target", target_order), target_window)
-        source = self.estimates.subset(pool, target)
-        tile_type = TileMean if aggregate == "mean" else TileAbsMax
-        tiles = tile_type(np.arange(len(pool)), np.arange(len(target)), most_tiles)
-        stream(source, [tiles])
-        result = tiles.result()
-        widths = None
-        if result.values.shape == (len(pool), len(target)):
-            widths = self._doubt.cells(pool, target)
-        pool_first = 0 if pool_window is None else max(0, pool_window[0])
-        target_first = 0 if target_window is None else max(0, target_window[0])
-        return Heatmap(
-            values=result.values.T.astype(np.float32),
-            pool_edges=result.row_edges + pool_first,
-            target_edges=result.column_edges + target_first,
-            pool_positions=pool,
-            target_positions=target,
-            half_width=None if widths is None else widths.T,
+        guide = ordered_by or self
+        name = f"{pool_order}-{target_order}"
+        order = DrawnOrder(
+            name if guide is self else f"{name}-{guide.run_id}",
+            guide.order("pool", pool_order),
+            guide.order("target", target_order),
+        )
+        return self.windows.window(order, pool_window, target_window, aggregate, most_tiles)
+
+    @functools.cached_property
+    def windows(self) -> HeatmapWindows:
+        """Windows of the matrix in any order of its rows."""
+        return HeatmapWindows(
+            self.estimates, self._doubt, self.row_half_width, self.files.folder / "heatmap"
         )
 
     def pair(self, pool_position: int, target_position: int) -> PairView:
@@ -279,11 +272,3 @@ class RunView:
             if len(found):
                 return float(pairs.value[found[0]]), role
         return None, None
-
-
-def _window(order: IndexArray, window: tuple[int, int] | None) -> IndexArray:
-    """The part of an order inside a window, at least one row of it."""
-    if window is None:
-        return order
-    start = min(max(0, window[0]), len(order) - 1)
-    return order[start : max(start + 1, window[1])]

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from nncift_core.errors import ConfigError, unknown_name
 from nncift_core.selection.row_facts import RowFacts
 from nncift_core.selection.rules import QuotaRule, Rule, parse_quotas, parse_rules
-from nncift_core.selection_config import split_ids
+from nncift_core.selection_config import join_ids, split_ids
 
 KINDS = (
     "pin",
     "unpin",
     "ban",
     "unban",
+    "release",
     "ban-where",
     "drop-ban-where",
     "quota",
@@ -26,14 +27,20 @@ KINDS = (
     "redo",
 )
 
-ROW_KINDS = ("pin", "unpin", "ban", "unban")
-"""Kinds whose value is the id of a row."""
+ROW_KINDS = ("pin", "unpin", "ban", "unban", "release")
+"""Kinds whose value is the id of a row, or those of several, separated by commas."""
 
 MOST_CHARACTERS = 1_000
 """Of a rule or a quota."""
 
 _ROW_ID = re.compile(r"[0-9a-f]{16}-[0-9]{1,18}")
-_PAST = {"pin": "pinned", "unpin": "unpinned", "ban": "banned", "unban": "unbanned"}
+_PAST = {
+    "pin": "pinned",
+    "unpin": "unpinned",
+    "ban": "banned",
+    "unban": "unbanned",
+    "release": "released",
+}
 
 
 def checked_value(kind: str, value: str) -> str:
@@ -49,14 +56,22 @@ def checked_value(kind: str, value: str) -> str:
         if value:
             raise ConfigError(f"The action {kind} takes no value, but {value[:60]!r} was given.")
     elif kind in ROW_KINDS:
-        if not is_row_id(value):
-            raise ConfigError(
-                f"{value[:60]!r} is no row id, so no row can be {_PAST[kind]}.",
-                "A row id is 16 hex digits, a hyphen and a number, such as 00112233aabbccdd-0.",
-            )
+        value = join_ids(_row_ids(kind, value))
     else:
         value = _one_text("quota" if "quota" in kind else "rule", value)
     return value
+
+
+def _row_ids(kind: str, value: str) -> list[str]:
+    """The ids in the value of an action on rows. Raises: ConfigError."""
+    ids = [part.strip() for part in value.split(",")]
+    for row_id in ids:
+        if not is_row_id(row_id):
+            raise ConfigError(
+                f"{row_id[:60]!r} is no row id, so no row can be {_PAST[kind]}.",
+                "A row id is 16 hex digits, a hyphen and a number, such as 00112233aabbccdd-0.",
+            )
+    return ids
 
 
 def is_row_id(text: str) -> bool:
@@ -92,18 +107,18 @@ def actions_of(kind: str, text: str, facts: RowFacts) -> list[tuple[str, str]]:
         facts: Of the run's pool; fields that no rule or quota reads are not computed.
 
     Returns:
-        Kind and value of each, in their plain form.
+        Kind and value of each, in their plain form: one action for all rows together, so that one
+        undo takes them back, and one for each rule or quota.
 
     Raises:
         ConfigError: The text holds none, one is not of its form, or (where something is added,
             not taken back) it names a row, field or group that the pool does not have.
     """
     if kind in ROW_KINDS:
-        values: Sequence[str] = split_ids(text) or [""]
-        pairs = [(kind, checked_value(kind, value)) for value in values]
+        value = checked_value(kind, join_ids(split_ids(text)))
         if kind in ("pin", "ban"):
-            check_rows(values, facts.place)
-        return pairs
+            check_rows(value.split(","), facts.place)
+        return [(kind, value)]
     if kind not in KINDS or kind in ("undo", "redo"):
         return [(kind, checked_value(kind, text))]
     parsed: Sequence[Rule | QuotaRule]

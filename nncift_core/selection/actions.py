@@ -1,6 +1,7 @@
 """The curator's log: actions that only ever join, and the demands they add up to.
 
-An undo is an action of its own, so nothing is ever lost from the log: it takes back the last
+Rows that were acted on together are one action, so one undo takes them back. An undo is an action
+of its own, so nothing is ever lost from the log: it takes back the last
 action in force, a redo brings back the last one taken back, and any other action ends what could
 be brought back. Knows ids and texts only: whether a row is in the pool, and what rules and quotas
 mean, is the business of callers.
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from nncift_core.errors import ConfigError
 from nncift_core.selection.action_forms import (
     KINDS,
+    ROW_KINDS,
     actions_of,
     check_rows,
     checked_value,
@@ -25,10 +27,11 @@ from nncift_core.selection_config import SelectionConfig, join_ids
 __all__ = ["KINDS", "Action", "ActionLog", "Curation", "actions_of", "check_rows", "curation"]
 
 _WORDS: Mapping[str, str] = {
-    "pin": "pin row {}",
-    "unpin": "unpin row {}",
-    "ban": "ban row {}",
-    "unban": "unban row {}",
+    "pin": "pin {}",
+    "unpin": "unpin {}",
+    "ban": "ban {}",
+    "unban": "unban {}",
+    "release": "release {}",
     "ban-where": "ban rows where {}",
     "drop-ban-where": "drop the rule {}",
     "quota": "quota {}",
@@ -45,7 +48,8 @@ class Action:
     Attributes:
         ordinal: Its place in the log, from 1.
         kind: One of ``KINDS``.
-        value: A row id, the text of a rule or of a quota; empty for undo and redo.
+        value: Row ids separated by commas, the text of a rule or of a quota; empty for undo and
+            redo.
         at: When it was done, ISO-8601 text in UTC.
     """
 
@@ -55,9 +59,15 @@ class Action:
     at: str
 
     @property
+    def row_ids(self) -> tuple[str, ...]:
+        """The rows it is about; none for rules, quotas, undo and redo."""
+        return tuple(self.value.split(",")) if self.kind in ROW_KINDS else ()
+
+    @property
     def words(self) -> str:
-        """What it does, as on a button: ``pin row 00ab...-0``."""
-        return _WORDS[self.kind].format(self.value)
+        """What it does, as on a button: ``pin row 00ab...-0``, ``ban 12 rows``."""
+        about = _rows_words(self.row_ids) if self.kind in ROW_KINDS else self.value
+        return _WORDS[self.kind].format(about)
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,7 @@ class ActionLog:
             self._demands.apply(action)
 
     def check(self, kind: str, value: str = "") -> str:
-        """The value as an action of this kind stores it.
+        """The value as an action of this kind stores it: of several rows, those that it changes.
 
         Raises:
             ConfigError: There is no such kind, the value has the wrong form, or the action would
@@ -150,12 +160,12 @@ class ActionLog:
                 raise _idle(kind)
             return value
         demands = self._current()
+        if kind in ROW_KINDS:
+            return _changed_rows(demands, kind, value.split(","))
         if kind == "drop-quota":
             # Kept as it was given once, so that the log says what was dropped.
             value = demands.quotas.get(quota_group(value), value)
         held: Mapping[str, Collection[str]] = {
-            "pin": demands.pinned,
-            "ban": demands.banned,
             "ban-where": demands.rules,
             "quota": demands.quotas.values(),
         }
@@ -200,19 +210,13 @@ def curation(actions: Sequence[Action]) -> Curation:
     return ActionLog(actions).curation()
 
 
-_HELD = {
-    "pin": "Row {} is pinned",
-    "ban": "Row {} is banned",
-    "ban-where": "The rule {} is in force",
-    "quota": "The quota {} is in force",
-}
+_HELD = {"ban-where": "The rule {} is in force", "quota": "The quota {} is in force"}
 _MISSING = {
-    "unpin": "Row {} is not pinned",
-    "unban": "Row {} is not banned",
     "drop-ban-where": "The rule {} is not asked for",
     "drop-quota": "The quota {} is not asked for",
 }
-_OPPOSITE = {"unpin": "pin", "unban": "ban", "drop-ban-where": "ban-where", "drop-quota": "quota"}
+_OPPOSITE = {"drop-ban-where": "ban-where", "drop-quota": "quota"}
+_NOT_HELD = {"unpin": "pinned", "unban": "banned", "release": "pinned or banned"}
 
 
 class _Demands:
@@ -227,16 +231,9 @@ class _Demands:
     def apply(self, action: Action) -> None:
         """Change the demands by an action that is neither undo nor redo."""
         value = action.value
-        if action.kind in ("pin", "ban"):
-            into, out_of = self.pinned, self.banned
-            if action.kind == "ban":
-                into, out_of = out_of, into
-            out_of.pop(value, None)
-            into.setdefault(value)
-        elif action.kind == "unpin":
-            self.pinned.pop(value, None)
-        elif action.kind == "unban":
-            self.banned.pop(value, None)
+        if action.kind in ROW_KINDS:
+            for row_id in action.row_ids:
+                self._apply_to(row_id, action.kind)
         elif action.kind == "ban-where":
             self.rules.setdefault(value)
         elif action.kind == "drop-ban-where":
@@ -245,6 +242,48 @@ class _Demands:
             self.quotas[quota_group(value)] = value
         elif action.kind == "drop-quota":
             self.quotas.pop(quota_group(value), None)
+
+    def _apply_to(self, row_id: str, kind: str) -> None:
+        """Change what is asked of one row."""
+        if kind in ("pin", "ban"):
+            into, out_of = self.pinned, self.banned
+            if kind == "ban":
+                into, out_of = out_of, into
+            out_of.pop(row_id, None)
+            into.setdefault(row_id)
+        if kind in ("unpin", "release"):
+            self.pinned.pop(row_id, None)
+        if kind in ("unban", "release"):
+            self.banned.pop(row_id, None)
+
+
+def _changed_rows(demands: _Demands, kind: str, ids: Sequence[str]) -> str:
+    """Those of some rows that an action changes, as it stores them. Raises: ConfigError."""
+    pinned, banned = demands.pinned, demands.banned
+    changed = [
+        row_id
+        for row_id in ids
+        if (kind == "pin" and row_id not in pinned)
+        or (kind == "ban" and row_id not in banned)
+        or (kind in ("unpin", "release") and row_id in pinned)
+        or (kind in ("unban", "release") and row_id in banned)
+    ]
+    if changed:
+        return join_ids(changed)
+    who = _rows_words(ids)
+    who, verb = who[0].upper() + who[1:], "is" if len(ids) == 1 else "are"
+    if kind in _NOT_HELD:
+        raise ConfigError(
+            f"{who} {verb} not {_NOT_HELD[kind]} by the curator's log.",
+            "What the run's own settings ask for stays with the run.",
+        )
+    past = "pinned" if kind == "pin" else "banned"
+    raise ConfigError(f"{who} {verb} {past} already, so nothing changes.")
+
+
+def _rows_words(ids: Sequence[str]) -> str:
+    """``row 00ab...-0`` or ``12 rows``."""
+    return f"row {ids[0]}" if len(ids) == 1 else f"{len(ids):,} rows"
 
 
 def _idle(kind: str) -> ConfigError:

@@ -103,6 +103,67 @@ class PoorlyCovered:
     share: float | None
 
 
+class CoveredSoFar:
+    """The best and the second-best chosen row of each target while rows are being added.
+
+    Args:
+        best_row: As in ``Covered``, likewise the others; values are -inf where there is no row.
+        best: ``(n_target,)``
+        second_row: ``(n_target,)``
+        second: ``(n_target,)``
+    """
+
+    def __init__(
+        self, best_row: IndexArray, best: FloatArray, second_row: IndexArray, second: FloatArray
+    ) -> None:
+        self._best_row, self._best = best_row, best
+        self._second_row, self._second = second_row, second
+
+    @classmethod
+    def nothing(cls, read_rows: ReadRows) -> CoveredSoFar:
+        """Nothing is chosen yet."""
+        n_target = _width(read_rows)
+        nobody = np.full(n_target, NOBODY, dtype=np.int64)
+        least = np.full(n_target, -np.inf, dtype=np.float32)
+        return cls(nobody, least, nobody.copy(), least.copy())
+
+    @property
+    def n_target(self) -> int:
+        """Number of target rows."""
+        return len(self._best)
+
+    def copy(self) -> CoveredSoFar:
+        """The same, to go on from without changing this one."""
+        return CoveredSoFar(
+            self._best_row.copy(), self._best.copy(), self._second_row.copy(), self._second.copy()
+        )
+
+    def add(self, positions: IndexArray, values: FloatArray) -> None:
+        """Add rows in selection order; ``values`` is their ``(k, n_target)`` influence."""
+        best_row, best = self._best_row, self._best
+        second_row, second = self._second_row, self._second
+        for position, row in zip(positions.tolist(), values, strict=True):
+            # Few targets after the first rows. Of equals the row chosen first stays.
+            touched = np.flatnonzero(row > second)
+            offered = row[touched]
+            wins = offered > best[touched]
+            won, near = touched[wins], touched[~wins]
+            second[won], second_row[won] = best[won], best_row[won]
+            best[won], best_row[won] = offered[wins], position
+            second[near], second_row[near] = offered[~wins], position
+
+    def covered(self, order: IndexArray, possible: FloatArray | None = None) -> Covered:
+        """What the rows cover; ``order`` says which rows were added."""
+        return Covered(
+            order,
+            self._best_row,
+            np.where(self._best_row == NOBODY, np.float32(0), self._best),
+            self._second_row,
+            np.where(self._second_row == NOBODY, np.float32(0), self._second),
+            possible,
+        )
+
+
 def target_coverage(
     read_rows: ReadRows, order: IndexArray, possible: FloatArray | None = None
 ) -> Covered:
@@ -114,24 +175,10 @@ def target_coverage(
         possible: From ``best_possible``, where it is known.
     """
     order = np.asarray(order, dtype=np.int64)
-    n_target = _width(read_rows)
-    best_row = np.full(n_target, NOBODY, dtype=np.int64)
-    second_row = best_row.copy()
-    best = np.full(n_target, -np.inf, dtype=np.float32)
-    second = best.copy()
-    for positions in row_blocks(order, n_target):
-        for position, values in zip(positions.tolist(), read_rows(positions), strict=True):
-            # Few targets after the first rows. Of equals the row chosen first stays.
-            touched = np.flatnonzero(values > second)
-            offered = values[touched]
-            wins = offered > best[touched]
-            won, near = touched[wins], touched[~wins]
-            second[won], second_row[won] = best[won], best_row[won]
-            best[won], best_row[won] = offered[wins], position
-            second[near], second_row[near] = offered[~wins], position
-    best[best_row == NOBODY] = 0.0
-    second[second_row == NOBODY] = 0.0
-    return Covered(order, best_row, best, second_row, second, possible)
+    found = CoveredSoFar.nothing(read_rows)
+    for positions in row_blocks(order, found.n_target):
+        found.add(positions, read_rows(positions))
+    return found.covered(order, possible)
 
 
 def best_possible(

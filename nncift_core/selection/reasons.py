@@ -6,6 +6,7 @@ Knows the result of a selection and the ids of its columns, no matrix.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 from nncift_core.selection.matrices import SelectionResult
 
@@ -15,14 +16,8 @@ FREE = 2
 _COLUMNS_ARE_POOL = frozenset({"fl-pool", "flmi", "flcg"})
 
 
-def reasons(
-    result: SelectionResult,
-    *,
-    row_ids: Sequence[str],
-    target_ids: Sequence[str] | None = None,
-    subtasks: Sequence[str | None] | None = None,
-) -> list[str]:
-    """One sentence a pick, in the order of the picks.
+class Reasons(Sequence[str]):
+    """One sentence a pick, in the order of the picks, each made when it is read.
 
     Args:
         result: From ``maximise``.
@@ -30,19 +25,50 @@ def reasons(
         target_ids: Ids of the target rows, where the objective reads X.
         subtasks: Subtasks given to ``maximise``, so that round robin can name the turn.
     """
-    turns = list(dict.fromkeys(subtasks or ()))
-    named = turns if any(name is not None for name in turns) else []
-    pool_columns = result.objective in _COLUMNS_ARE_POOL
-    column_ids = row_ids if pool_columns else target_ids
-    noun = "pool row" if pool_columns else "target"
-    # Turns begin after the rows that pins and quotas put in.
-    first = int((result.phase < FREE).sum())
-    return [
-        _reason(
-            result, pick, column_ids, noun, named[(pick - first) % len(named)] if named else None
-        )
-        for pick in range(len(result))
-    ]
+
+    def __init__(
+        self,
+        result: SelectionResult,
+        row_ids: Sequence[str],
+        target_ids: Sequence[str] | None = None,
+        subtasks: Sequence[str | None] | None = None,
+    ) -> None:
+        self._result = result
+        turns = list(dict.fromkeys(subtasks or ()))
+        self._named = turns if any(name is not None for name in turns) else []
+        pool_columns = result.objective in _COLUMNS_ARE_POOL
+        self._column_ids = row_ids if pool_columns else target_ids
+        self._noun = "pool row" if pool_columns else "target"
+        # Turns begin after the rows that pins and quotas put in.
+        self._first = int((result.phase < FREE).sum())
+
+    def __len__(self) -> int:
+        return len(self._result)
+
+    @overload
+    def __getitem__(self, pick: int) -> str: ...
+
+    @overload
+    def __getitem__(self, pick: slice) -> list[str]: ...
+
+    def __getitem__(self, pick: int | slice) -> str | list[str]:
+        if isinstance(pick, slice):
+            return [self[place] for place in range(*pick.indices(len(self)))]
+        if not 0 <= pick < len(self):
+            raise IndexError(pick)
+        turn = self._named[(pick - self._first) % len(self._named)] if self._named else None
+        return _reason(self._result, pick, self._column_ids, self._noun, turn)
+
+
+def reasons(
+    result: SelectionResult,
+    *,
+    row_ids: Sequence[str],
+    target_ids: Sequence[str] | None = None,
+    subtasks: Sequence[str | None] | None = None,
+) -> list[str]:
+    """All of ``Reasons``, which has the same arguments."""
+    return list(Reasons(result, row_ids, target_ids, subtasks))
 
 
 def _reason(

@@ -1,9 +1,7 @@
 """The workspace on disk: a DuckDB catalog of records, and folders of files beside it."""
 
 from nncift_core.store.catalog import Catalog
-from nncift_core.store.dataset_tables import ROW_ORDERS
 from nncift_core.store.records import (
-    ChosenRecord,
     DatasetRecord,
     ExportRecord,
     Freed,
@@ -13,15 +11,14 @@ from nncift_core.store.records import (
     RunRecord,
     SelectedRow,
     SelectionRecord,
+    TrashedRun,
 )
-from nncift_core.store.selection_tables import CHOSEN_ORDERS
+from nncift_core.store.row_tables import ROW_ORDERS
 from nncift_core.store.workspace import Workspace
 
 __all__ = [
-    "CHOSEN_ORDERS",
     "ROW_ORDERS",
     "Catalog",
-    "ChosenRecord",
     "DatasetRecord",
     "ExportRecord",
     "Freed",
@@ -31,5 +28,6 @@ __all__ = [
     "RunRecord",
     "SelectedRow",
     "SelectionRecord",
+    "TrashedRun",
     "Workspace",
 ]

@@ -35,10 +35,12 @@ class ActionTables:
         Args:
             run_id: The run.
             kind: One of ``KINDS``.
-            value: A row id, the text of a rule or a quota; empty for undo and redo.
+            value: Row ids separated by commas, the text of a rule or a quota; empty for undo and
+                redo. Rows that are named together are taken back together.
 
         Returns:
-            The action with its place in the log. Two processes never get the same place.
+            The action with its place in the log; it names the rows that it changes. Two processes
+            never get the same place.
 
         Raises:
             ConfigError: There is no such run or kind, the value is not of its form, or the action
@@ -50,7 +52,8 @@ class ActionTables:
     def add_actions(self, run_id: str, wanted: Iterable[tuple[str, str]]) -> list[Action]:
         """Add several actions to a run's log, all of them or, where one is refused, none.
 
-        Each is an action of its own: as many undos take them back.
+        Each is an action of its own: as many undos take them back. Rows that should be taken back
+        together go into the value of one.
 
         Args:
             run_id: The run.

@@ -24,7 +24,8 @@ from typing import Any, TypeAlias
 import duckdb
 import numpy as np
 
-from nncift_core.errors import WorkspaceError
+from nncift_core.callers import caller
+from nncift_core.errors import ConfigError, WorkspaceError
 
 Connection: TypeAlias = Any
 """A ``duckdb.DuckDBPyConnection``, which ships no types that mypy follows here."""
@@ -85,12 +86,14 @@ class Database:
     def session(self) -> Iterator[Connection]:
         """A connection in a transaction: committed at the end, rolled back on any exception.
 
-        Sessions do not nest.
+        Sessions do not nest. On behalf of a caller who may change nothing, it only reads.
 
         Raises:
+            ConfigError: It was about to write for such a caller.
             WorkspaceError: The file is busy for too long, broken, of a newer version, or
                 cannot be written.
         """
+        refusal = caller().refusal
         deadline = time.monotonic() + self.patience
         turn = _turns[self.path]
         if not turn.acquire(timeout=self.patience):
@@ -99,11 +102,13 @@ class Database:
             connection = self._connect(deadline)
             try:
                 self._migrate(connection)
-                with _transaction(connection):
+                with _transaction(connection, reads_only=bool(refusal)):
                     yield connection
             finally:
                 connection.close()
         except duckdb.Error as error:
+            if refusal and "read-only mode" in str(error):
+                raise ConfigError(refusal) from error
             known = self._explained(error)
             if known is None:
                 raise
@@ -125,9 +130,11 @@ class Database:
 
     def _migrate(self, connection: Connection) -> None:
         try:
-            current = int(first_row(connection, "SELECT max(version) FROM schema_version")[0])
+            found = connection.execute("SELECT version FROM schema_version").fetchall()
         except duckdb.CatalogException:
-            current = 0
+            found = []
+        applied = {int(version) for (version,) in found}
+        current = max(applied, default=0)
         latest = max((migration.version for migration in self.migrations), default=0)
         if current > latest:
             raise WorkspaceError(
@@ -135,18 +142,18 @@ class Database:
                 f"(schema {current}; this version knows {latest}).",
                 "Update the software or choose another workspace.",
             )
-        if current == latest:
+        pending = [step for step in self.migrations if step.version not in applied]
+        if not pending:
             return
         with _transaction(connection):
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER, applied_at VARCHAR)"
             )
-            for migration in self.migrations:
-                if migration.version > current:
-                    connection.execute(migration.sql)
-                    connection.execute(
-                        "INSERT INTO schema_version VALUES (?, ?)", [migration.version, utc_now()]
-                    )
+            for migration in pending:
+                connection.execute(migration.sql)
+                connection.execute(
+                    "INSERT INTO schema_version VALUES (?, ?)", [migration.version, utc_now()]
+                )
 
     def _busy(self) -> WorkspaceError:
         return WorkspaceError(
@@ -174,8 +181,8 @@ class Database:
 
 
 @contextlib.contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
-    connection.execute("BEGIN")
+def _transaction(connection: Connection, *, reads_only: bool = False) -> Iterator[None]:
+    connection.execute("BEGIN TRANSACTION READ ONLY" if reads_only else "BEGIN")
     try:
         yield
         connection.execute("COMMIT")

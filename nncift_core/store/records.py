@@ -55,6 +55,16 @@ class RunRecord:
     created_at: str
     status: str
     result: Mapping[str, Any] | None = None
+    trashed_at: str | None = None
+    """When it was thrown away; None for a run that is in use."""
+
+
+@dataclass(frozen=True)
+class TrashedRun:
+    """A run in the trash, and what its folder takes."""
+
+    run: RunRecord
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -104,14 +114,6 @@ class SelectionRecord:
     def is_first(self) -> bool:
         """Whether it is the one that its run made, which stays as long as the run."""
         return self.id == f"{self.run_id}-s0"
-
-
-@dataclass(frozen=True)
-class ChosenRecord:
-    """A chosen row together with its text; ``record`` is None if the pool lacks the row."""
-
-    selected: SelectedRow
-    record: RowRecord | None
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from typing import Any
 from nncift_core.errors import ConfigError
 from nncift_core.files import json_text
 from nncift_core.store.database import Connection, Database, first_row, utc_now
-from nncift_core.store.dataset_tables import require_dataset
 from nncift_core.store.ids import absent, checked_id, short_hash, slug
 from nncift_core.store.records import ProjectRecord, RunRecord
+from nncift_core.store.row_tables import require_dataset
 
 MAX_NAME = 120
 
 _PROJECT = "id, name, pool_id, target_id, target_sample, created_at"
-_RUN = "run_id, project_id, config, created_at, status, result"
+_RUN = "run_id, project_id, config, created_at, status, result, trashed_at"
 
 
 class RunTables:
@@ -126,6 +126,7 @@ class RunTables:
                 if dataset_id is not None and not used[0]:
                     for table, column in (
                         ("rows", "dataset_id"),
+                        ("prepared_texts", "dataset_id"),
                         ("rejections", "dataset_id"),
                         ("datasets", "id"),
                     ):
@@ -154,7 +155,7 @@ class RunTables:
             if _find_run(connection, run_id) is not None:
                 raise ConfigError(f"There is a run {run_id!r} already.", "Resume it instead.")
             connection.execute(
-                f"INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, NULL)",
+                f"INSERT INTO runs ({_RUN}) VALUES (?, ?, ?, ?, ?, NULL, NULL)",
                 [run_id, project_id, json_text(config), created_at or utc_now(), status],
             )
             return require_run(connection, run_id)
@@ -178,22 +179,50 @@ class RunTables:
             return require_run(connection, run_id)
 
     def run(self, run_id: str) -> RunRecord:
-        """One run. Raises: ConfigError if there is none."""
+        """One run. Raises: ConfigError if there is none, or it is in the trash."""
         checked_id("run", run_id)
         with self._database.session() as connection:
             return require_run(connection, run_id)
 
     def runs(self, project_id: str | None = None) -> list[RunRecord]:
-        """The runs of a project, or of all projects, the newest first."""
+        """The runs of a project, or of all projects, the newest first; none of the trash."""
         if project_id is not None:
             checked_id("project", project_id)
         with self._database.session() as connection:
             found = connection.execute(
-                f"SELECT {_RUN} FROM runs WHERE $1 IS NULL OR project_id = $1"
-                " ORDER BY created_at DESC, run_id DESC",
+                f"SELECT {_RUN} FROM runs WHERE ($1 IS NULL OR project_id = $1)"
+                " AND trashed_at IS NULL ORDER BY created_at DESC, run_id DESC",
                 [project_id],
             ).fetchall()
         return [_run_record(values) for values in found]
+
+    def trashed_runs(self, project_id: str | None = None) -> list[RunRecord]:
+        """The runs in the trash, of a project if given, the last one thrown away first."""
+        if project_id is not None:
+            checked_id("project", project_id)
+        with self._database.session() as connection:
+            found = connection.execute(
+                f"SELECT {_RUN} FROM runs WHERE ($1 IS NULL OR project_id = $1)"
+                " AND trashed_at IS NOT NULL ORDER BY trashed_at DESC, run_id DESC",
+                [project_id],
+            ).fetchall()
+        return [_run_record(values) for values in found]
+
+    def mark_trashed(self, run_id: str, *, trashed: bool) -> RunRecord:
+        """Put a run into the trash or take it out; ``Workspace.trash_run`` moves its folder.
+
+        Raises:
+            ConfigError: There is no such run.
+        """
+        checked_id("run", run_id)
+        with self._database.session() as connection:
+            record = require_run(connection, run_id, in_trash=True)
+            if (record.trashed_at is not None) != trashed:
+                connection.execute(
+                    "UPDATE runs SET trashed_at = ? WHERE run_id = ?",
+                    [utc_now() if trashed else None, run_id],
+                )
+            return require_run(connection, run_id, in_trash=True)
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run's records; ``Workspace.delete_run`` removes its files first.
@@ -203,7 +232,7 @@ class RunTables:
         """
         checked_id("run", run_id)
         with self._database.session() as connection:
-            require_run(connection, run_id)
+            require_run(connection, run_id, in_trash=True)
             _delete_run(connection, run_id)
 
 
@@ -236,11 +265,16 @@ def _require_project(connection: Connection, project_id: str) -> ProjectRecord:
     return ProjectRecord(*values)
 
 
-def require_run(connection: Connection, run_id: str) -> RunRecord:
-    """A run's record. Raises: ConfigError."""
+def require_run(connection: Connection, run_id: str, *, in_trash: bool = False) -> RunRecord:
+    """A run's record, also of one in the trash if asked for. Raises: ConfigError."""
     record = _find_run(connection, run_id)
     if record is None:
         raise absent("run", run_id)
+    if record.trashed_at is not None and not in_trash:
+        raise ConfigError(
+            f"Run {run_id} is in the trash.",
+            f"Restore it on the page Jobs, or with nncift jobs --restore {run_id}.",
+        )
     return record
 
 
@@ -250,7 +284,7 @@ def _find_run(connection: Connection, run_id: str) -> RunRecord | None:
 
 
 def _run_record(values: Sequence[Any]) -> RunRecord:
-    run_id, project_id, config, created_at, status, result = values
+    run_id, project_id, config, created_at, status, result, trashed_at = values
     return RunRecord(
         run_id,
         project_id,
@@ -258,6 +292,7 @@ def _run_record(values: Sequence[Any]) -> RunRecord:
         created_at,
         status,
         None if result is None else json.loads(result),
+        trashed_at,
     )
 
 

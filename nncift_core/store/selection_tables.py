@@ -7,12 +7,12 @@ and deleted; from then on it is what its files say.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nncift_core.errors import ConfigError, unknown_name
+from nncift_core.errors import ConfigError
 from nncift_core.files import json_text
 from nncift_core.store.database import (
     Connection,
@@ -22,31 +22,9 @@ from nncift_core.store.database import (
     storable,
     utc_now,
 )
-from nncift_core.store.dataset_tables import (
-    MATCHES,
-    ROW_COLUMNS,
-    ROW_ORDERS,
-    order_clause,
-    page_bounds,
-    page_of_rows,
-    row_record,
-)
 from nncift_core.store.ids import absent, checked_id, short_hash
-from nncift_core.store.records import (
-    ChosenRecord,
-    RowRecord,
-    SelectedRow,
-    SelectionRecord,
-)
+from nncift_core.store.records import SelectedRow, SelectionRecord
 from nncift_core.store.run_tables import MAX_NAME, require_run
-
-CHOSEN_ORDERS = {
-    "rank": "rank",
-    "gain": "gain",
-    "round": "round",
-    **{name: sql for name, sql in ROW_ORDERS.items() if name != "id"},
-}
-"""What chosen rows can be ordered by, and the SQL for it."""
 
 _STORED = "id, run_id, name, objective, budget, row_count, meta, created_at"
 _EXPORTED_AT = (
@@ -54,10 +32,6 @@ _EXPORTED_AT = (
 )
 _SELECTION = f"{_STORED}, {_EXPORTED_AT} AS exported_at"
 _SELECTED = "rank, selection_rows.row_id, gain, round, reason"
-_POOL = (
-    "(SELECT pool_id FROM selections JOIN runs USING (run_id)"
-    " JOIN projects ON projects.id = runs.project_id WHERE selections.id = ?)"
-)
 
 
 class SelectionTables:
@@ -174,85 +148,6 @@ class SelectionTables:
             require_deletable(require_selection(connection, selection_id))
             connection.execute("DELETE FROM selection_rows WHERE selection_id = ?", [selection_id])
             connection.execute("DELETE FROM selections WHERE id = ?", [selection_id])
-
-    def browse_selection(
-        self,
-        selection_id: str,
-        *,
-        search: str = "",
-        order: str = "rank",
-        descending: bool = False,
-        offset: int = 0,
-        limit: int = 50,
-    ) -> tuple[list[ChosenRecord], int]:
-        """One page of the chosen rows with their texts, and how many match.
-
-        ``search`` and paging work as in ``browse_rows``; ``order`` is a name of
-        ``CHOSEN_ORDERS``, ties by rank.
-
-        Raises:
-            ConfigError: There is no such selection, or the order is unknown.
-        """
-        checked_id("selection", selection_id)
-        if order not in CHOSEN_ORDERS:
-            raise unknown_name("row order", order, CHOSEN_ORDERS)
-        direction = "DESC" if descending else "ASC"
-        source = (
-            "selection_rows LEFT JOIN rows"
-            f" ON rows.row_id = selection_rows.row_id AND rows.dataset_id = {_POOL}"
-            " WHERE selection_id = ?"
-        )
-        values: list[Any] = [selection_id, selection_id]
-        if search:
-            source += f" AND {MATCHES}"
-            values += [storable(search)] * 2
-        columns = ROW_COLUMNS.replace("row_id", "rows.row_id")
-        with self._database.session() as connection:
-            require_selection(connection, selection_id)
-            total = first_row(connection, f"SELECT count(*) FROM {source}", values)[0]
-            found = connection.execute(
-                f"SELECT {_SELECTED}, {columns} FROM {source}"
-                f" ORDER BY {CHOSEN_ORDERS[order]} {direction} NULLS LAST, rank LIMIT ? OFFSET ?",
-                [*values, *page_bounds(offset, limit)],
-            ).fetchall()
-        return [
-            ChosenRecord(SelectedRow(*row[:5]), None if row[5] is None else row_record(row[5:]))
-            for row in found
-        ], total
-
-    def browse_left_out(
-        self,
-        selection_id: str,
-        *,
-        search: str = "",
-        order: str = "position",
-        descending: bool = False,
-        offset: int = 0,
-        limit: int = 50,
-        target_sample: Collection[str] = (),
-    ) -> tuple[list[RowRecord], int]:
-        """One page of the pool rows that were not chosen, and how many match.
-
-        The arguments are those of ``browse_rows``; ``target_sample`` holds the ids of pool rows
-        that were taken out as target, which nobody left out. Raises: ConfigError.
-        """
-        checked_id("selection", selection_id)
-        condition = (
-            f"dataset_id = {_POOL} AND row_id NOT IN"
-            " (SELECT row_id FROM selection_rows WHERE selection_id = ?)"
-        )
-        values: list[Any] = [selection_id, selection_id]
-        if target_sample:
-            condition += " AND row_id NOT IN (SELECT unnest(?))"
-            values.append(list(target_sample))
-        if search:
-            condition += f" AND {MATCHES}"
-            values += [storable(search)] * 2
-        with self._database.session() as connection:
-            require_selection(connection, selection_id)
-            return page_of_rows(
-                connection, condition, values, order_clause(order, descending), offset, limit
-            )
 
 
 def require_deletable(record: SelectionRecord) -> None:

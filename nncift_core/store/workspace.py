@@ -10,16 +10,17 @@ import contextlib
 import hashlib
 import re
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from nncift_core.callers import require_change
 from nncift_core.errors import WorkspaceError
 from nncift_core.files import named_errors, remove_partials, size_of, write_bytes
 from nncift_core.store.catalog import Catalog
 from nncift_core.store.ids import checked_id, time_ordered_id
 from nncift_core.store.records import DatasetRecord, Freed
 from nncift_core.store.selection_tables import require_deletable
+from nncift_core.store.trash import Trash, remove
 
 CATALOG_FILE = "catalog.duckdb"
 
@@ -28,7 +29,7 @@ _SUFFIX = re.compile(r"(?:\.[a-z0-9]{1,10})?(?:\.gz)?")
 
 
 @dataclass(frozen=True)
-class Workspace:
+class Workspace(Trash):
     """An opened workspace; make one with :meth:`open`."""
 
     path: Path
@@ -127,8 +128,10 @@ class Workspace:
         """Keep an uploaded file as ``uploads/<sha256>.<suffix>``; the same content only once.
 
         Raises:
+            ConfigError: The caller may change nothing.
             WorkspaceError: It cannot be written.
         """
+        require_change()
         lower = PurePath(name).name.lower()
         suffix = "".join(PurePath(lower).suffixes[-2:] if lower.endswith(".gz") else [])
         suffix = suffix or PurePath(lower).suffix
@@ -142,7 +145,7 @@ class Workspace:
         return path
 
     def delete_run(self, run_id: str) -> Freed:
-        """Delete a run: its folder, its exports inside the workspace, its records.
+        """Delete a run for good: its folder, its exports inside the workspace, its records.
 
         The caller makes sure that no job works in it. Files go first: if this is interrupted,
         the record remains and deleting again finishes.
@@ -151,7 +154,9 @@ class Workspace:
             ConfigError: There is no such run.
             WorkspaceError: A file cannot be deleted.
         """
-        self.catalog.run(run_id)
+        require_change()
+        if run_id not in {run.run_id for run in self.catalog.trashed_runs()}:
+            self.catalog.run(run_id)
         before = self.catalog.used_bytes()
         freed = self._remove_run_files(run_id)
         self.catalog.delete_run(run_id)
@@ -164,8 +169,10 @@ class Workspace:
             ConfigError: There is no such project.
             WorkspaceError: A file cannot be deleted.
         """
+        require_change()
         self.catalog.project(project_id)
-        runs = tuple(run.run_id for run in self.catalog.runs(project_id))
+        found = [*self.catalog.runs(project_id), *self.catalog.trashed_runs(project_id)]
+        runs = tuple(run.run_id for run in found)
         before = self.catalog.used_bytes()
         freed = sum(self._remove_run_files(run_id) for run_id in runs)
         hashes = {record.id: _hashes(record) for record in self.catalog.datasets()}
@@ -174,7 +181,7 @@ class Workspace:
         gone = {digest for dataset_id in datasets for digest in hashes[dataset_id]}
         for digest in gone - kept:
             for upload in self.uploads_dir.glob(f"{checked_id('upload', digest)}*"):
-                freed += _remove(upload)
+                freed += remove(upload)
         return Freed(freed + max(0, before - self.catalog.used_bytes()), runs, datasets)
 
     def delete_selection(self, selection_id: str) -> Freed:
@@ -185,11 +192,12 @@ class Workspace:
                 exported.
             WorkspaceError: A file cannot be deleted.
         """
+        require_change()
         record = self.catalog.selection(selection_id)
         require_deletable(record)
         before = self.catalog.used_bytes()
         # As with runs: if this is interrupted, the record remains and deleting again finishes.
-        freed = _remove(self.selection_dir(record.run_id, selection_id))
+        freed = remove(self.selection_dir(record.run_id, selection_id))
         self.catalog.delete_selection(selection_id)
         return Freed(freed + max(0, before - self.catalog.used_bytes()))
 
@@ -204,6 +212,7 @@ class Workspace:
             self.studies_dir,
             self.plans_dir,
             self.exports_dir,
+            self.trash_dir,
         )
         return {"catalog": size_of(self.catalog.path), **{p.name: size_of(p) for p in parts}}
 
@@ -214,24 +223,10 @@ class Workspace:
             # An export elsewhere belongs to the user.
             if path.parent.resolve() == self.exports_dir.resolve():
                 stem = path.name.removesuffix(".gz")
-                freed += _remove(path)
-                freed += _remove(path.with_name(f"{PurePath(stem).stem}.manifest.json"))
-        folder = self.run_dir(run_id)
-        # Without its result a half-deleted run no longer passes for a complete one.
-        freed += _remove(folder / "result.json")
-        return freed + _remove(folder)
+                freed += remove(path)
+                freed += remove(path.with_name(f"{PurePath(stem).stem}.manifest.json"))
+        return freed + self._remove_folders(run_id)
 
 
 def _hashes(record: DatasetRecord) -> set[str]:
     return {str(source["sha256"]) for source in record.sources if source.get("sha256")}
-
-
-def _remove(path: Path) -> int:
-    """Delete a file or folder; the bytes it held, 0 if it does not exist."""
-    size = size_of(path)
-    with named_errors(path):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    return size

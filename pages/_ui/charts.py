@@ -121,7 +121,10 @@ def epoch_chart(
     figure.update_yaxes(type="log", range=[low, high], dtick=1, exponentformat="power")
     figure.update_yaxes(title_text="squared error (scaled)", col=1)
     figure.update_xaxes(range=[0, last_epoch], title_standoff=4)
-    figure.update_xaxes(title_text="epoch (0 = before training)", row=n_rows)
+    if last_epoch == 1:
+        figure.update_xaxes(tickvals=[0.1, 0.9], ticktext=["before", "after fitting"])
+    else:
+        figure.update_xaxes(title_text="epoch (0 = before training)", row=n_rows)
     # All at once: added one by one they take longer than everything else.
     figure.layout.annotations = [*figure.layout.annotations, *labels]
     height = 500 if n_rows > 1 else 330

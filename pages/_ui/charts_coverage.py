@@ -20,10 +20,10 @@ _BAR_HEIGHT = 26
 _MOST_LETTERS = 28
 
 
-def drawn_groups(groups: Sequence[GroupCoverage]) -> list[GroupCoverage]:
+def drawn_groups(groups: Sequence[GroupCoverage], most: int = MOST_BARS) -> list[GroupCoverage]:
     """The groups that are drawn: those covered worst, the worst first, without hopeless ones."""
     known = [group for group in groups if group.share is not None]
-    return sorted(known, key=lambda group: group.share or 0.0)[:MOST_BARS]
+    return sorted(known, key=lambda group: group.share or 0.0)[:most]
 
 
 def coverage_chart(
@@ -31,6 +31,9 @@ def coverage_chart(
     everything: GroupCoverage,
     kind: str,
     examples: Mapping[str, str] | None = None,
+    *,
+    most: int = MOST_BARS,
+    height: int | None = None,
 ) -> go.Figure:
     """How much of what is possible each group of targets gets, as horizontal bars.
 
@@ -39,8 +42,10 @@ def coverage_chart(
         everything: All targets together: a line to compare with.
         kind: What the groups are, such as ``subtask``.
         examples: By group the text of one of its targets, shown when pointed at.
+        most: Groups drawn at most.
+        height: In pixels; by default as high as its bars need.
     """
-    drawn = drawn_groups(groups)
+    drawn = drawn_groups(groups, most)
     names = [_escaped(shortened(group.name, _MOST_LETTERS)) for group in drawn]
     shares = [100 * (group.share or 0.0) for group in drawn]
     figure = go.Figure(
@@ -101,7 +106,7 @@ def coverage_chart(
             showarrow=False,
             font={"size": 11, "color": QUIET},
         )
-    height = 150 + _BAR_HEIGHT * max(3, len(drawn))
+    height = height or 150 + _BAR_HEIGHT * max(3, len(drawn))
     return finish(figure, coverage_title(groups, kind), height=height, narrow=True)
 
 

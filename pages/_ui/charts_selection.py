@@ -16,7 +16,8 @@ _MOST_ROUND_MARKS = 9
 _LABEL_SHARE = 0.12
 """Share of the axis that the name of a round takes in a narrow chart."""
 
-_HEIGHT = 360
+HEIGHT = 340
+"""Of every chart of a selection, in pixels."""
 
 
 def gain_chart(curve: GainCurve, *, per_pick: bool = False, budget: int | None = None) -> go.Figure:
@@ -65,10 +66,9 @@ def gain_chart(curve: GainCurve, *, per_pick: bool = False, budget: int | None =
     ]
     if curve.knee is not None and not per_pick:
         late = curve.knee > curve.pick[-1] / 2
-        of_what = "round 1" if len(curve.round_starts) > 1 else "this value"
         notes.append(
             {
-                "text": f"knee: 90 % of {of_what} after {curve.knee:,} picks",
+                "text": f"knee: {curve.knee:,} rows",
                 "x": curve.knee,
                 "y": values[curve.pick.index(curve.knee)],
                 "showarrow": True,
@@ -88,7 +88,7 @@ def gain_chart(curve: GainCurve, *, per_pick: bool = False, budget: int | None =
         else "value of the round (scaled influence)",
         rangemode="tozero",
     )
-    return finish(figure, _gain_title(curve), height=_HEIGHT, narrow=True)
+    return finish(figure, _gain_title(curve), height=HEIGHT, narrow=True)
 
 
 def score_chart(curve: GainCurve, title: str, *, budget: int | None = None) -> go.Figure:
@@ -114,7 +114,7 @@ def score_chart(curve: GainCurve, title: str, *, budget: int | None = None) -> g
     figure.update_layout(annotations=notes, shapes=lines)
     _pick_axis(figure, curve)
     figure.update_yaxes(title_text="score of the row")
-    return finish(figure, title, height=_HEIGHT, narrow=True)
+    return finish(figure, title, height=HEIGHT, narrow=True)
 
 
 def _room(curve: GainCurve, number: int) -> float:
@@ -180,7 +180,6 @@ def _mark_budget(
             "xanchor": "right" if late else "left",
             "xshift": -4 if late else 4,
             "showarrow": False,
-            "font": {"color": SELECTION_COLOR},
         }
     )
 

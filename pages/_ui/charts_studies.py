@@ -17,6 +17,7 @@ from nncift_core.network import AUTO
 from nncift_core.network.verdict import BASELINES, QUADRANTS
 from nncift_core.studies.common_scale import BASELINES as DRAWN_BASELINES
 from pages._ui.charts import QUIET, finish
+from pages._ui.estimators import LEAST_ERROR
 from pages._ui.format import number
 from pages._ui.study_lines import (
     AXES,
@@ -45,6 +46,8 @@ NETWORK_COLORS: Mapping[str, str] = {
     "neighbours": "#A6761D",
     "landmark": "#1B9E9E",
 }
+RUN_COLOR = "#F0E442"
+"""Of a run among the points of a study; outlined, so that it stands on both themes."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
 _DASHES = {"mse_mean": "dash", "mse_additive": "dashdot", "mse_cosine": "longdashdot"}
@@ -63,6 +66,7 @@ def label_chart(
     quadrants: Mapping[str, str] = QUADRANTS,
     noun: str = "pair",
     fractions: Sequence[float] = (),
+    run: Mapping[str, Any] | None = None,
 ) -> go.Figure:
     """R² or squared error by label fraction, a panel a quadrant, a line a network.
 
@@ -72,10 +76,11 @@ def label_chart(
         quadrants: The quadrants to draw, in words.
         noun: What is measured, ``pair`` or ``row``.
         fractions: All fractions that there will be, so that the axis does not move.
+        run: A run to mark among them: ``fraction`` and ``quadrants`` on the same scale.
     """
     figure, n_rows = panels_of(quadrants)
     networks = list(dict.fromkeys(str(point["network"]) for point in points))
-    low, high = axis_span(points, metric, quadrants)
+    low, high = axis_span([*points, *([run] if run else [])], metric, quadrants)
     names: list[dict[str, Any]] = []
     for place, quadrant in enumerate(quadrants):
         where = {"row": place // 2 + 1, "col": place % 2 + 1}
@@ -93,7 +98,12 @@ def label_chart(
                 figure.add_trace(band, **where)
             trace.showlegend = place == 0
             figure.add_trace(trace, **where)
-    shares = [100 * u for u in (*fractions, *(float(p["fraction"]) for p in points))] or [1, 40]
+        if run is not None:
+            mark = _run_trace(run, quadrant, metric, (low, high))
+            mark.showlegend = place == 0
+            figure.add_trace(mark, **where)
+    known = [float(p["fraction"]) for p in (*points, *([run] if run else []))]
+    shares = [100 * u for u in (*fractions, *known)] or [1, 40]
     figure.update_xaxes(range=[0, 1.04 * max(shares)], ticksuffix=" %", title_standoff=4)
     what = "labelled rows" if noun == "row" else "labelled rows of each side"
     figure.update_xaxes(title_text=f"{what}, u", row=n_rows)
@@ -161,7 +171,7 @@ def names_beside(
     axis = place + 1
     return [
         {
-            "text": f"{BASELINES[name]} {number(ends[name], 2)}",
+            "text": f"{BASELINES[name]} {_short(ends[name])}",
             "x": 1.0,
             "xref": f"x{axis} domain",
             "xanchor": "left",
@@ -173,6 +183,11 @@ def names_beside(
         }
         for (name, _), at in zip(ordered, heights, strict=True)
     ]
+
+
+def _short(value: float) -> str:
+    """Two digits; what is only rounding reads as none."""
+    return "0" if abs(value) < LEAST_ERROR else number(value, 2)
 
 
 def _second(pair: tuple[str, float]) -> float:
@@ -223,6 +238,40 @@ def _network_traces(
             "thickness": 1.5,
         }
     return band, trace
+
+
+def _run_trace(
+    run: Mapping[str, Any], quadrant: str, metric: Metric, span: tuple[float, float]
+) -> go.Scatter:
+    """One point with its interval: a run that is no part of the study."""
+    metrics = run["quadrants"].get(quadrant) or {}
+    value = metrics.get(metric)
+    known = value is not None
+    trace = go.Scatter(
+        x=[100 * float(run["fraction"])] if known else [None],
+        y=clipped([value], metric, span) if known else [None],
+        mode="markers",
+        marker={
+            "size": 15,
+            "symbol": "star",
+            "color": RUN_COLOR,
+            "line": {"width": 1.5, "color": "#1d2733"},
+        },
+        cliponaxis=False,
+        name="this run",
+        legendgroup="run",
+        hovertemplate=f"this run, u = %{{x:.3g}} %: {number(value)}<extra></extra>",
+    )
+    ends = metrics.get(f"{metric}_ci")
+    if known and ends is not None:
+        low, high = clipped(ends, metric, span)
+        trace.error_y = {
+            "array": [max(0.0, high - trace.y[0])],
+            "arrayminus": [max(0.0, trace.y[0] - low)],
+            "thickness": 1.5,
+            "color": QUIET,
+        }
+    return trace
 
 
 def _ends(mean: Mean) -> str:

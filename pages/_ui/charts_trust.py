@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from nncift_core.types import FloatArray
 from pages._ui.charts import QUADRANT_COLORS, QUIET, finish
 
-HEIGHT = 520
+HEIGHT = 470
 
 # Told apart without colors too.
 _SYMBOLS = {"q1u": "x", "q2": "square", "q3": "diamond", "q4": "circle"}
@@ -95,7 +95,7 @@ def truth_chart(
     # Below the axis, where its entries wrap on a narrow page.
     return figure.update_layout(
         legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "itemsizing": "constant"},
-        margin={"b": 140},
+        margin={"b": 120, "t": 50},
     )
 
 

@@ -35,11 +35,23 @@ def stored_selections(
     workspace: Any, runs: Sequence[RunRecord]
 ) -> dict[str, tuple[SelectionRecord, RunRecord]]:
     """The selections of a project by id, the oldest run's first."""
-    return {
-        record.id: (record, run)
-        for run in reversed(runs)
-        for record in workspace.catalog.selections(run.run_id)
-    }
+    known = {run.run_id: run for run in runs}
+    # All at once: a project may have many runs.
+    found = [record for record in workspace.catalog.selections() if record.run_id in known]
+    place = {run.run_id: number for number, run in enumerate(reversed(runs))}
+    found.sort(key=lambda record: place[record.run_id])
+    return {record.id: (record, known[record.run_id]) for record in found}
+
+
+def one_of_each(stored: Mapping[str, tuple[SelectionRecord, RunRecord]]) -> list[str]:
+    """The newest selection of each run, of the newest runs; two runs at least, else nothing."""
+    newest = {run.run_id: one for one, (_, run) in stored.items()}
+    return list(newest.values())[-MOST:] if len(newest) >= LEAST else []
+
+
+def compare_these(ids: Sequence[str]) -> None:
+    """Compare other selections, for callbacks."""
+    _remember(ids)
 
 
 def choose(names: Mapping[str, str]) -> tuple[list[str], int]:
@@ -88,11 +100,11 @@ def run_name(run: RunRecord) -> str:
     return f"{title}, {kind}, seed {config.get('seed', '?')}"
 
 
-@st.cache_data(max_entries=16, show_spinner="Comparing the selections ...")
+@st.cache_resource(max_entries=16, show_spinner="Comparing the selections ...")
 def cached_comparison(
     workspace_path: Path, selection_ids: tuple[str, ...], by: str | None, _workspace: Any
 ) -> dict[str, Any]:
-    """Everything that differs between selections; what is stored never changes."""
+    """Everything that differs between selections; what is stored never changes, nor may this."""
     from nncift_core.pipeline.comparing import compare
 
     return compare(_workspace, selection_ids, by=by)
@@ -114,7 +126,7 @@ def cached_yardsticks(
     return list(yardsticks(_workspace, open_selections(_workspace, selection_ids)))
 
 
-@st.cache_data(max_entries=16, show_spinner="Reading rows ...")
+@st.cache_resource(max_entries=16, show_spinner="Reading rows ...")
 def cached_only(
     workspace_path: Path, selection_ids: tuple[str, ...], which: int, _workspace: Any
 ) -> list[OnlyRow]:

@@ -5,41 +5,25 @@ Ends with a new project. Reads only the beginning of a file until the import.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-from nncift_core.datasets import FIELDS, ColumnMapping, Preview, preview_file
 from nncift_core.errors import ConfigError, NNCIFTError
 from nncift_core.store import Workspace
-from pages._ui.errors import error_box, user_errors
-from pages._ui.format import counted, plain, shortened
+from pages._ui.access import may_change
+from pages._ui.data_mapping import draw_mapping, path_of, read_preview
+from pages._ui.errors import user_errors
 from pages._ui.navigation import go
 from pages._ui.state import PROJECT
 from pages._ui.uploads import Upload, upload_box
 
 NAME = "new"
-PREVIEW_ROWS = 10
-EXCERPT = 400
-"""Characters of a text in the preview; the rest is in the opened row later."""
+SAMPLE = "sample"
+"""In the URL: rows of the pool that become the target."""
 
-_TITLES = {
-    "prompt": "Prompt",
-    "input": "Input",
-    "response": "Response",
-    "subtask": "Subtask",
-    "group": "Group",
-    "id": "Id",
-}
-_MEANING = {
-    "input": "Added to the prompt on a line of its own",
-    "subtask": "Kind of task; round robin and charts tell rows apart by it",
-    "group": "Where a row belongs, a conversation or a document for instance",
-    "id": "Your own id of a row; it is kept",
-}
-_NONE = ""
+_LEAST_SAMPLED, _USUAL_SAMPLE, _MOST_SAMPLED = 2, 200, 5_000
 _FILE, _SAMPLE = "A file of its own", "A sample of the pool"
 
 
@@ -74,16 +58,7 @@ def draw_import(workspace: Workspace) -> None:
         target_overrides: dict[str, str] | None = None
         sample: int | None = None
         if kind == _SAMPLE:
-            sample = st.number_input(
-                "Rows to sample",
-                min_value=2,
-                value=200,
-                step=50,
-                key="sample",
-                bind="query-params",
-                width=200,
-                help="Drawn with the run's seed; they leave the pool.",
-            )
+            sample = _draw_sample(workspace, pool)
         else:
             target = upload_box(workspace, "target", "Target file", several=False)
             target_overrides = draw_mapping(workspace, "target", target)
@@ -93,12 +68,41 @@ def draw_import(workspace: Workspace) -> None:
     if st.button(
         "Import",
         type="primary",
-        disabled=bool(missing),
+        disabled=bool(missing) or not may_change(),
         icon=":material/download_done:",
         key="import",
     ):
         with user_errors():
             _import(workspace, name, pool, pool_overrides, target, target_overrides, sample)
+
+
+def _draw_sample(workspace: Workspace, pool: Sequence[Upload]) -> int:
+    """How many rows of the pool become the target."""
+    most = _MOST_SAMPLED
+    with contextlib.suppress(NNCIFTError):
+        previews = [
+            read_preview(path_of(workspace, one), one.name, ()) for one in pool if not one.hub
+        ]
+        if previews and all(preview.whole for preview in previews):
+            most = max(_LEAST_SAMPLED, sum(preview.usable for preview in previews) - 2)
+    most = min(most, _MOST_SAMPLED)
+    wanted = str(st.query_params.get(SAMPLE, ""))
+    if SAMPLE not in st.session_state and wanted.isascii() and wanted.isdigit():
+        st.session_state[SAMPLE] = int(wanted[:9])
+    st.session_state[SAMPLE] = min(
+        most, max(_LEAST_SAMPLED, st.session_state.get(SAMPLE, min(_USUAL_SAMPLE, most // 5 or 2)))
+    )
+    if most <= _LEAST_SAMPLED:
+        return _LEAST_SAMPLED
+    sample = st.slider(
+        "Rows to sample",
+        min_value=_LEAST_SAMPLED,
+        max_value=most,
+        key=SAMPLE,
+        help="Drawn with the run's seed; they leave the pool.",
+    )
+    st.query_params[SAMPLE] = str(sample)
+    return sample
 
 
 def _missing(
@@ -114,116 +118,8 @@ def _missing(
     if not target and sample is None:
         return "Drop a target file, or take a sample of the pool."
     if pool_overrides is None or (target and target_overrides is None):
-        return "Say first which columns hold the prompt and the response."
+        return "The files cannot be read like this yet: see above what to change."
     return ""
-
-
-def draw_mapping(workspace: Workspace, side: str, files: Sequence[Upload]) -> dict[str, str] | None:
-    """Mapping in words, selectboxes to correct it, ten mapped rows.
-
-    Returns:
-        The columns that differ from the guess; None when the files cannot be read like this.
-    """
-    stored = [file for file in files if not file.hub]
-    if not stored:
-        return {}
-    file = stored[0]
-    if len(stored) > 1:
-        file = st.selectbox(
-            "Preview", stored, format_func=lambda upload: upload.name, key=f"{side}-shown"
-        )
-    path = workspace.uploads_dir / file.stored
-    try:
-        guess = _preview(path, file.name, ())
-        changed = _draw_corrections(side, file, guess)
-        preview = _preview(path, file.name, tuple(sorted(changed.items())))
-    except NNCIFTError as error:
-        error_box(error)
-        return None
-    if preview.mapping is None:
-        columns = ", ".join(preview.columns) or "none"
-        st.warning(
-            f"Which columns hold the prompt and the response? Choose them above; the names "
-            f"in this file tell nothing: {plain(shortened(columns, 300))}.",
-            icon=":material/help:",
-        )
-        return None
-    for warning in preview.warnings:
-        st.info(plain(warning), icon=":material/info:")
-    st.markdown(mapping_words(preview.mapping))
-    st.dataframe(
-        _table(preview),
-        hide_index=True,
-        height=35 * (PREVIEW_ROWS + 1) + 3,
-        column_config={
-            "Line": st.column_config.NumberColumn(width=50),
-            "Check": st.column_config.TextColumn(width=110, help="Why a row is rejected"),
-            "Prompt": st.column_config.TextColumn(width="medium"),
-            "Response": st.column_config.TextColumn(width="medium"),
-        },
-        key=f"{side}-preview",
-    )
-    st.caption(f"The first {counted(len(preview.rows), 'row')} as they will be read.")
-    return changed
-
-
-def mapping_words(mapping: ColumnMapping) -> str:
-    """``prompt ← instruction + input, response ← output``, safe for markdown."""
-    return plain(mapping.describe().replace("<-", "←"))
-
-
-@st.cache_data(show_spinner="Reading the first rows ...", max_entries=64)
-def _preview(path: Path, name: str, overrides: tuple[tuple[str, str], ...]) -> Preview:
-    # The file's name is the hash of its content, so that the answer never ages.
-    return preview_file(path, name=name, limit=PREVIEW_ROWS, overrides=dict(overrides))
-
-
-def _draw_corrections(side: str, file: Upload, guess: Preview) -> dict[str, str]:
-    """Selectboxes for every field; the fields that differ from the guess."""
-    guessed: dict[str, str] = {field: _NONE for field in FIELDS}
-    if guess.mapping is not None:
-        guessed |= {field: getattr(guess.mapping, field) or _NONE for field in FIELDS}
-    # Columns inside objects have dotted names, which only the guess knows.
-    options = list(dict.fromkeys([*guess.columns, *filter(None, guessed.values())]))
-    chosen: dict[str, str] = {}
-    with (
-        st.expander("Change the mapping", expanded=guess.mapping is None),
-        st.grid(min_column_width=150),
-    ):
-        for field in FIELDS:
-            choices = [_NONE, *options]
-            chosen[field] = st.selectbox(
-                _TITLES[field],
-                choices,
-                index=choices.index(guessed[field]),
-                format_func=lambda column: column or "(none)",
-                help=_MEANING.get(field),
-                key=f"{side}-{field}-{file.stored[:12]}",
-            )
-    changed = {field: column for field, column in chosen.items() if column != guessed[field]}
-    if {"prompt", "response"} & changed.keys():
-        # The other one is meant as it stands, not to be guessed anew.
-        changed |= {field: chosen[field] for field in ("prompt", "response") if chosen[field]}
-    return {
-        field: column
-        for field, column in changed.items()
-        if column or field not in ("prompt", "response")
-    }
-
-
-def _table(preview: Preview) -> list[dict[str, Any]]:
-    with_subtask = any(row.subtask for row in preview.rows)
-    with_problem = any(row.reason for row in preview.rows)
-    return [
-        {
-            "Line": row.line,
-            **({"Check": row.reason or "ok"} if with_problem else {}),
-            "Prompt": shortened(row.prompt, EXCERPT),
-            "Response": shortened(row.response, EXCERPT),
-            **({"Subtask": row.subtask or ""} if with_subtask else {}),
-        }
-        for row in preview.rows
-    ]
 
 
 def _import(
@@ -236,6 +132,7 @@ def _import(
     sample: int | None,
 ) -> None:
     from nncift_core import pipeline
+    from nncift_core.pipeline.data_statistics import data_statistics
 
     with st.spinner("Reading and storing the rows ...", show_time=True):
         imported = {}
@@ -252,6 +149,8 @@ def _import(
                 names=None if hub else [file.name for file in files],
                 overrides=overrides or None,
             )
+            # Now rather than when the page opens, which people expect to be there at once.
+            data_statistics(workspace, imported[side].record.id)
         pool_record = imported["pool"].record
         if sample is not None and sample > pool_record.accepted - 2:
             # Refused here rather than by the first run.

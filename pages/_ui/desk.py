@@ -14,13 +14,12 @@ import streamlit as st
 
 from nncift_core.errors import NNCIFTError
 from nncift_core.selection_config import SelectionConfig
-from pages._ui import curation
-from pages._ui.format import plain
+from pages._ui.format import counted, plain
+from pages._ui.row_actions import take_done
 
 if TYPE_CHECKING:
-    from nncift_core.pipeline.browsing import Shown
+    from nncift_core.pipeline.browsing import Change, Shown
     from nncift_core.pipeline.curation import Desk
-    from nncift_core.types import IndexArray
 
 COUNTED_AT_ONCE = 20_000
 """Rows up to which tokens are counted when the desk is opened: some seconds at most."""
@@ -51,14 +50,6 @@ def count_tokens(desk: Desk) -> None:
     _ = desk.facts.tokens
 
 
-@st.cache_resource(max_entries=16, show_spinner="Searching the texts ...")
-def search_pool(workspace_path: Path, run_id: str, search: str, _desk: Any) -> IndexArray:
-    """Positions of the rows that hold a text; the rows of a run never change."""
-    from nncift_core.pipeline import browsing
-
-    return browsing.matching(_desk.roles.pool, search)
-
-
 def choose(desk: Desk, objective: str, settings: SelectionConfig, wanted: int) -> Shown:
     """The first ``wanted`` rows by an objective, or as many as the demands allow.
 
@@ -68,30 +59,33 @@ def choose(desk: Desk, objective: str, settings: SelectionConfig, wanted: int) -
     from nncift_core.pipeline import browsing
 
     most = browsing.rows_to_order(len(desk.roles.pool), wanted, settings)
-    with st.spinner("Choosing rows ..."):
+    with st.spinner("Choosing rows: in a large pool the first time takes a while ..."):
         live = desk.select(objective, settings, most)
     return browsing.shown(desk, live, min(wanted, len(live.order)))
 
 
-def say_what_changed(run_id: str, shown: Shown) -> None:
+def what_changed(run_id: str, shown: Shown) -> str:
     """After an action of the curator: one sentence of what it did to the chosen rows.
 
-    It stays until the next action, so that moving a slider does not make it go away unread.
+    It stays until the next action, so that moving a slider does not make it go away unread. Empty
+    where nothing was done yet.
     """
     from nncift_core.pipeline import browsing
 
-    done = curation.take_done()
+    done = take_done()
     before = st.session_state.get(_BEFORE)
     if done:
         words = done
         if before is not None and before[0] == run_id:
-            words += f": {curation.change_sentence(browsing.change(before[1], shown.chosen))}"
+            words += f": {change_sentence(browsing.change(before[1], shown.chosen))}"
         st.session_state[_CHANGE] = (run_id, f"{words}.")
     st.session_state[_BEFORE] = (run_id, shown.chosen)
     change = st.session_state.get(_CHANGE)
-    # Always there, so that nothing moves when the first action is done.
-    said = change is not None and change[0] == run_id
-    st.info(
-        plain(change[1]) if said and change else "Nothing was pinned, banned or bounded just now.",
-        icon=":material/difference:",
-    )
+    return plain(change[1]) if change is not None and change[0] == run_id else ""
+
+
+def change_sentence(change: Change) -> str:
+    """``3 rows left, 3 came in``."""
+    if not change.any:
+        return "the chosen rows stay the same"
+    return f"{counted(change.left, 'row')} left, {change.came:,} came in"

@@ -22,7 +22,7 @@ _INPUTS = {
     "text": "Text: the sentence embedding",
     "states": "States: also the language model's hidden states",
 }
-_SPLIT_ROUNDS = {0.0: "None", 0.2: "20 % of the labels", 0.3: "30 % of the labels"}
+SPLIT_ROUNDS = {0.0: "None", 0.2: "20 % of the labels", 0.3: "30 % of the labels"}
 
 
 def draw_estimate_fields(method: str, *, exact: bool) -> dict[str, Any]:
@@ -68,8 +68,8 @@ def draw_estimate_fields(method: str, *, exact: bool) -> dict[str, Any]:
     if not entry.pointwise and "gradients" not in entry.needs:
         found["second_round"] = st.selectbox(
             "Second round",
-            list(_SPLIT_ROUNDS),
-            format_func=_SPLIT_ROUNDS.__getitem__,
+            list(SPLIT_ROUNDS),
+            format_func=SPLIT_ROUNDS.__getitem__,
             key=SECOND_ROUND,
             bind="query-params",
             disabled=exact,

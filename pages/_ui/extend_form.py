@@ -8,7 +8,7 @@ import streamlit as st
 
 from nncift_core import jobs
 from nncift_core.errors import NNCIFTError
-from pages._ui.data_import import draw_mapping
+from pages._ui.data_mapping import draw_mapping
 from pages._ui.errors import user_errors
 from pages._ui.format import counted, plain
 from pages._ui.navigation import go

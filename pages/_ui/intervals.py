@@ -12,6 +12,7 @@ import streamlit as st
 
 from nncift_core.network.verdict import UNLABELLED
 from pages._ui.charts_trust import truth_chart
+from pages._ui.estimators import LEAST_ERROR
 from pages._ui.format import count, counted, number, percent
 from pages._ui.quadrants import Kind
 
@@ -28,13 +29,13 @@ _ROW_WORDS = {
 _POINTWISE_WORDS = {"unseen": "score of an unseen row"}
 
 
-def draw_intervals(stored: Stored, kind: Kind) -> None:
-    """The table and what it promises; nothing where no interval was calibrated."""
+def draw_interval_table(stored: Stored, kind: Kind) -> None:
+    """The table and what it promises, folded; nothing where no interval was calibrated."""
     table = interval_table(stored, kind)
     if table:
-        st.subheader("How far a single estimate may be off", anchor=False)
-        st.markdown(marginal_words(stored, kind))
-        st.table(table, hide_index=True, border="horizontal")
+        with st.expander("How far a single estimate may be off", key="numbers-intervals"):
+            st.markdown(marginal_words(stored, kind))
+            st.table(table, hide_index=True, border="horizontal")
 
 
 def draw_points(view: RunView, kind: Kind) -> None:
@@ -80,10 +81,9 @@ def points_title(stored: Stored, kind: Kind) -> str:
     found = unseen_interval(stored, kind)
     if found.get("half_width") is None or found.get("coverage") is None:
         return "How close do estimates of labels that were never trained on come?"
-    return (
-        f"{percent(found['coverage'])} of the {kind.unseen} kept to check lie within "
-        f"± {number(found['half_width'], 2)}"
-    )
+    width = found["half_width"]
+    far = "rounding" if width < LEAST_ERROR else f"± {number(width, 2)}"
+    return f"{percent(found['coverage'])} of the {kind.unseen} kept to check lie within {far}"
 
 
 def unseen_interval(stored: Stored, kind: Kind) -> Mapping[str, Any]:

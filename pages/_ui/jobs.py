@@ -15,6 +15,7 @@ import streamlit as st
 from nncift_core import jobs
 from nncift_core.errors import NNCIFTError
 from nncift_core.jobs import JobState
+from pages._ui.access import may_change
 from pages._ui.errors import error_box, problem_box, user_errors
 from pages._ui.format import duration, in_app, plain
 from pages._ui.runs import stage_line, stage_words
@@ -125,6 +126,7 @@ def _draw_ended(
             icon=":material/resume:",
             on_click=attempt,
             args=(jobs.start, job_dir, key),
+            disabled=not may_change(),
             help="Goes on from the last finished stage.",
         )
 
@@ -181,6 +183,7 @@ def _cancel_button(job_dir: Path, key: str) -> None:
             icon=":material/stop_circle:",
             on_click=attempt,
             args=(jobs.request_cancel, job_dir, key),
+            disabled=not may_change(),
             help="Stops at the next step; what is finished is kept, and you can resume.",
         )
         return
@@ -193,5 +196,6 @@ def _cancel_button(job_dir: Path, key: str) -> None:
         icon=":material/dangerous:",
         on_click=attempt,
         args=(jobs.terminate, job_dir, key),
+        disabled=not may_change(),
         help="The job has not stopped by itself yet. Finished stages are kept.",
     )

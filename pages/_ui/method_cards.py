@@ -1,14 +1,44 @@
-"""A card for each influence function: what it measures, what it needs, its cost, its paper."""
+"""A card for each influence function: what it measures, what it needs, its cost, its paper.
+
+The whole card is a button: it is drawn over the card, without a face of its own, so that mouse,
+keyboard and screen reader meet one control that bears the method's name.
+"""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from nncift_core.config import RunConfig
-from nncift_core.influence import METHODS
+from nncift_core.influence import METHODS, MethodEntry
 from pages._ui.format import plain
 
 METHOD = "method"
+_CARD, _CHOSEN = "method-card-{}", "method-card-chosen-{}"
+
+# Only what this module wrote stands in it. The accent is that of the theme on dark, and dark enough
+# for light.
+_STYLE = """
+<style>
+[class*="st-key-method-card-"] { position: relative; }
+[class*="st-key-method-card-"] p { line-height: 1.35; }
+[class*="st-key-method-card-"]:hover { border-color: #2683c1 !important; }
+[class*="st-key-method-card-chosen-"] {
+  border-color: #2683c1 !important; box-shadow: inset 0 0 0 1px #2683c1;
+  background: rgba(38, 131, 193, 0.07);
+}
+[class*="st-key-method-card-"] [class*="st-key-method-"][class*="stElementContainer"] {
+  position: absolute; inset: 0; width: 100% !important; height: 100%;
+}
+[class*="st-key-method-card-"] [data-testid="stButton"],
+[class*="st-key-method-card-"] [data-testid="stButton"] > *,
+[class*="st-key-method-card-"] button { width: 100% !important; height: 100%; }
+[class*="st-key-method-card-"] button, [class*="st-key-method-card-"] button:hover {
+  background: transparent !important; border-color: transparent !important;
+  color: transparent !important; cursor: pointer;
+}
+[class*="st-key-method-card-"] button:focus-visible { outline: 3px solid #2683c1; }
+</style>
+"""
 
 
 def draw_methods(objective_key: str) -> str:
@@ -20,32 +50,37 @@ def draw_methods(objective_key: str) -> str:
     default = RunConfig().method
     chosen = st.query_params.get(METHOD, default)
     chosen = chosen if chosen in METHODS else default
-    with st.grid(min_column_width=215, border=True, key="methods"):
+    st.html(_STYLE)
+    with st.grid(min_column_width=168, key="methods"):
         for method in METHODS:
-            title = f"**{plain(method.title)}**"
-            with st.container(gap="xsmall"):
-                st.markdown(f":primary[{title}]" if method.name == chosen else title)
-                st.markdown(plain(method.summary))
-                st.caption(f"{needs_words(method.needs)}  \nCost: {plain(method.cost)}")
-                st.caption(f":material/menu_book: {plain(method.citation)}")
-                st.button(
-                    "Chosen" if method.name == chosen else "Choose",
-                    key=f"method-{method.name}",
-                    icon=":material/check_circle:" if method.name == chosen else None,
-                    disabled=method.name == chosen,
-                    on_click=_choose,
-                    args=(method.name, objective_key),
-                )
+            _draw_card(method, chosen=method.name == chosen, objective_key=objective_key)
     return chosen
 
 
+def _draw_card(method: MethodEntry, *, chosen: bool, objective_key: str) -> None:
+    key = (_CHOSEN if chosen else _CARD).format(method.name)
+    with st.container(border=True, gap="xxsmall", height="stretch", key=key):
+        title = f"**{plain(method.title)}**"
+        st.markdown(f":primary[:material/check_circle: {title}]" if chosen else title)
+        st.markdown(f":small[{plain(method.summary)}]")
+        st.caption(f"{needs_words(method.needs)}  \nCost: {plain(method.cost)}")
+        st.caption(f":material/menu_book: {plain(method.citation)}")
+        st.button(
+            f"{method.title}, chosen" if chosen else f"Choose {method.title}",
+            key=f"method-{method.name}",
+            on_click=_choose,
+            args=(method.name, objective_key),
+        )
+
+
 def _choose(name: str, objective_key: str) -> None:
+    """Take a method and the objective that is its own."""
     st.query_params[METHOD] = name
     st.session_state[objective_key] = METHODS[name].default_objective
 
 
 def needs_words(needs: frozenset[str]) -> str:
-    """What a method needs, and how it asks the model: a sentence or two."""
+    """What a method needs, in a sentence."""
     parts = []
     if "encoder" in needs:
         parts.append("a sentence encoder")
@@ -53,7 +88,4 @@ def needs_words(needs: frozenset[str]) -> str:
         parts.append("a language model")
     if "gradients" in needs:
         parts.append("gradients of its LoRA weights")
-    sentences = [f"Needs {' and '.join(parts) or 'nothing besides the rows'}"]
-    if "uses-chat-template" in needs:
-        sentences.append("Uses the model's chat template where it has one")
-    return ". ".join(sentences) + "."
+    return f"Needs {' and '.join(parts) or 'nothing besides the rows'}."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ SMALL_MODELS = ("HuggingFaceTB/SmolLM2-135M-Instruct", "Qwen/Qwen2.5-0.5B-Instru
 """Open models that label on a laptop."""
 
 # A model's own code would run on the server, for anybody who has the page: command line only.
-_NOT_OFFERED = ("trust_remote_code",)
-_LABELS = {"dtype": "Number format", "template": "Prompt template"}
+NOT_OFFERED = ("trust_remote_code",)
+_NAME = "model"
+_LABELS = {"model": "Language model", "dtype": "Number format", "template": "Prompt template"}
 _GROUPS: dict[str, type] = {"less": LessConfig, "selectit": SelectITConfig}
 
 
@@ -61,25 +62,36 @@ class ModelFields:
         return groups
 
 
-def draw_model_fields(method: str) -> ModelFields:
-    """The language model's section and the method's own settings, as far as it has them."""
+def draw_model_name() -> dict[str, Any]:
+    """The one field of the language model that matters most: which it is."""
+    others = [setting.name for setting in fields(LanguageModelConfig) if setting.name != _NAME]
+    found = draw_fields(LanguageModelConfig, leave_out=others, labels=_LABELS)
+    names = " or ".join(f"`{name}`" for name in SMALL_MODELS)
+    st.caption(
+        f"**{DEFAULT_MODEL}** knows only the demo data. For rows of your own name an open model "
+        f"such as {names}."
+    )
+    return found
+
+
+def draw_model_fields(method: str, name: Mapping[str, Any]) -> ModelFields:
+    """All other settings of the language model and the method's own, as far as it has them.
+
+    Args:
+        method: The influence function.
+        name: From ``draw_model_name``; empty where the method asks no model.
+    """
     entry = METHODS[method]
     model: Mapping[str, Any] = {}
     own: Mapping[str, Any] = {}
     if "language-model" in entry.needs:
-        st.subheader("Language model", anchor=False)
-        with st.grid(min_column_width=270, key="language-model"):
-            model = draw_fields(LanguageModelConfig, leave_out=_NOT_OFFERED, labels=_LABELS)
-        names = " or ".join(f"`{name}`" for name in SMALL_MODELS)
-        st.caption(
-            f"**{DEFAULT_MODEL}** is a small demo model: it knows only the demo data. For rows "
-            f"of your own, and where there is a network, name an open model such as {names}."
-        )
+        st.markdown("**Language model**")
+        with st.grid(min_column_width=220, key="language-model"):
+            left_out = (*NOT_OFFERED, _NAME)
+            model = {**name, **draw_fields(LanguageModelConfig, leave_out=left_out, labels=_LABELS)}
     if entry.settings in _GROUPS:
-        with (
-            st.expander(f"Settings of {plain(entry.title)}"),
-            st.grid(min_column_width=270),
-        ):
+        st.markdown(f"**{plain(entry.title)}**")
+        with st.grid(min_column_width=220):
             own = draw_fields(_GROUPS[entry.settings], prefix=f"{entry.settings}-")
     return ModelFields(model, own, entry.settings)
 

@@ -31,7 +31,16 @@ PAGES = {
     "select": PageEntry("pages/select.py", "Select", ":material/checklist:"),
     "compare": PageEntry("pages/compare.py", "Compare", ":material/compare_arrows:"),
     "export": PageEntry("pages/export.py", "Export", ":material/download:"),
+    "jobs": PageEntry("pages/jobs.py", "Jobs", ":material/format_list_numbered:"),
 }
+
+GROUPS = {
+    "": ("home",),
+    "Prepare": ("data", "run"),
+    "Understand": ("trust", "studies", "influence"),
+    "Choose": ("select", "compare", "export"),
+}
+"""The pages in the order of the work, as the sidebar groups them; Jobs stands below."""
 
 ROUTER = "app.py"
 GO_ON = "goto"

@@ -73,10 +73,19 @@ class Step:
 
 @dataclass(frozen=True)
 class NextStep:
-    """Where the one primary button leads, and what it says."""
+    """Where the one primary button leads, and what it says.
+
+    Attributes:
+        page: The page it leads to.
+        label: What it says.
+        short_cut: A page further on for who is in a hurry, or empty.
+        short_cut_label: What its link says.
+    """
 
     page: str
     label: str
+    short_cut: str = ""
+    short_cut_label: str = ""
 
 
 def cards(workspace: Workspace) -> list[Card]:
@@ -135,9 +144,11 @@ def _next_step(status: str, exported: bool, *, exact: bool) -> NextStep:
     if status != "done":
         return NextStep("run", "Go on with the run")
     if not exported and exact:
-        return NextStep("influence", "See which rows help")
+        return NextStep("influence", "See which rows help", "export", "Export the subset")
     if not exported:
-        return NextStep("trust", "See whether to trust the estimates")
+        return NextStep(
+            "trust", "See whether to trust the estimates", "export", "Export the subset"
+        )
     return NextStep("export", "Go to the exports")
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nncift_core.pipeline.view import RunView
 
 COLUMN = "±"
+NEGLIGIBLE = 1e-4
+"""Of the range of the influence: half widths below this share are not written out."""
 
 
 def doubt_column(view: RunView, positions: Iterable[int]) -> dict[str, list[str]]:
@@ -22,7 +24,7 @@ def doubt_column(view: RunView, positions: Iterable[int]) -> dict[str, list[str]
     widths = view.row_half_width()
     if not _known(widths):
         return {}
-    return {COLUMN: [_words(float(widths[i])) for i in positions]}
+    return {COLUMN: [_words(view, float(widths[i])) for i in positions]}
 
 
 def doubt_words(view: RunView) -> str:
@@ -42,5 +44,11 @@ def _known(widths: FloatArray) -> bool:
     return bool((widths > 0).any())
 
 
-def _words(width: float) -> str:
-    return "label" if width == 0 else number(width, 2)
+def small_doubt(view: RunView, width: float) -> str:
+    """A half width to two digits; what no chart could show only as being below that."""
+    least = NEGLIGIBLE * float(view.overview["highest"] - view.overview["lowest"])
+    return f"< {number(least, 1)}" if 0 < width < least else number(width, 2)
+
+
+def _words(view: RunView, width: float) -> str:
+    return "label" if width == 0 else small_doubt(view, width)

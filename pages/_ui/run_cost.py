@@ -1,4 +1,4 @@
-"""What a run will cost, in words, and the pilot that measures it for a language model.
+"""What a run will cost beside computing everything, in words, and the pilot that measures it.
 
 Knows estimates and the pilot's job; nothing of how either is made.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from nncift_core import jobs
+from pages._ui.access import may_change
 from pages._ui.errors import user_errors
 from pages._ui.format import about, count, counted, number, percent
 from pages._ui.jobs import attempt, job_panel
@@ -43,40 +44,62 @@ def label_words(cost: CostEstimate, *, exact: bool, pointwise: bool) -> str:
     )
 
 
-def draw_cost(cost: CostEstimate, *, pointwise: bool) -> None:
-    """About how long the whole run takes, and where that is known from."""
-    source = (
-        "measured in earlier runs on this machine"
+def saving_words(cost: CostEstimate, full: CostEstimate, *, exact: bool) -> str:
+    """``Full labelling ~ 19 h, this run ~ 21 min, saved 98 %``, as markdown.
+
+    Args:
+        cost: Of this run.
+        full: Of the same run without NN-CIFT: everything is computed.
+        exact: Whether this run computes everything itself.
+    """
+    if cost.label_seconds is None:
+        unit = cost.unit.removesuffix("s")
+        if exact:
+            return f"This run: **unknown until measured**, {counted(cost.full_units, unit)}."
+        return (
+            f"Full labelling: {counted(cost.full_units, unit)}. This run: "
+            f"{counted(cost.label_units, unit)}. How long: **unknown until measured**, and "
+            f"{about(cost.seconds)} for the rest."
+        )
+    if exact:
+        return f"This run **{about(cost.seconds)}**: everything is computed."
+    if full.seconds <= cost.seconds:
+        return (
+            f"This run **{about(cost.seconds)}**, computing everything "
+            f"**{about(full.seconds)}**: here *Exact* costs no more."
+        )
+    # Never "saved 100 %" of what still takes its time.
+    saved = min(0.999, 1 - cost.seconds / full.seconds)
+    return (
+        f"Full labelling **{about(full.seconds)}**, this run **{about(cost.seconds)}**, "
+        f"saved **{percent(round(saved, 3))}**"
+    )
+
+
+def source_words(cost: CostEstimate) -> str:
+    """Where the estimate is known from."""
+    parts = []
+    if cost.label_rate is not None:
+        parts.append(f"Labels at {rate_words(cost.label_rate, cost.unit)}, as measured here.")
+    parts.append(
+        "Other rates are from earlier runs in this workspace."
         if cost.measured_here
-        else "from a 2-core machine without a GPU; measured here after the first run"
+        else "Other rates are from a 2-core machine without a GPU; measured here after the first "
+        "run."
     )
-    embedding = (
-        f"up to {counted(cost.rows_to_embed, 'row')} to embed"
-        if cost.rows_to_embed
-        else "all rows embedded before"
-    )
-    noun = "row" if pointwise else "pair"
-    labelling = "" if cost.label_seconds is not None else " **besides the labelling**"
-    st.markdown(
-        f":material/timer: **{about(cost.seconds)}**{labelling} for "
-        f"{counted(cost.all_pairs, noun)}, with {embedding}. Rates are {source}."
-    )
+    if cost.rows_to_embed:
+        parts.append(f"Up to {counted(cost.rows_to_embed, 'row')} to embed.")
+    return " ".join(parts)
 
 
 def draw_pilot(context: Context, spec: RunSpec, cost: CostEstimate) -> None:
-    """What labelling with the language model costs: measured, being measured, or unknown."""
+    """The way to measure what labelling with the language model costs, until that is known."""
     if cost.label_rate is not None:
-        st.markdown(f":material/speed: {pilot_words(cost, exact=spec.config.exact)}")
         return
     from nncift_core.pipeline import pilot_folder
 
     folder = pilot_folder(context.workspace, spec)
     if not folder.is_dir():
-        todo = "compute" if cost.unit == "gradients" else "label"
-        st.markdown(
-            f":material/speed: {counted(cost.label_units, cost.unit.removesuffix('s'))} to {todo}, "
-            "rate unknown: measure it or start."
-        )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 "Measure the cost",
@@ -84,31 +107,20 @@ def draw_pilot(context: Context, spec: RunSpec, cost: CostEstimate) -> None:
                 icon=":material/speed:",
                 on_click=_start,
                 args=(context, spec),
+                disabled=not may_change(),
             )
             st.caption(
                 f"Labels a few {_NOUNS[cost.unit]} for about 20 seconds; the run reuses them."
             )
     elif jobs.read_state(folder).status == "done":
-        st.markdown(
-            ":material/speed: The pilot found nothing left to measure: what this run labels is "
-            "there already, or takes less than a second."
+        st.caption(
+            "The pilot found nothing left to measure: what this run labels is there already, or "
+            "takes less than a second."
         )
     else:
         with st.container(border=True, key="pilot-panel"):
             st.markdown("**Measuring the cost**")
             job_panel(folder, stages={"label": cost.unit}, key=PILOT)
-
-
-def pilot_words(cost: CostEstimate, *, exact: bool = False) -> str:
-    """``pilot: 24 pairs/s · full labelling ~ 19 h · this run ~ 21 min · saved 98 %``."""
-    parts = [f"pilot: **{rate_words(cost.label_rate, cost.unit)}**"]
-    parts.append(f"full labelling **{about(cost.full_seconds)}**")
-    if not exact:
-        parts.append(f"this run **{about(cost.label_seconds)}**")
-        if cost.full_seconds and cost.label_seconds is not None:
-            saved = max(0.0, 1 - cost.label_seconds / cost.full_seconds)
-            parts.append(f"saved **{percent(round(saved, 3))}**")
-    return " · ".join(parts)
 
 
 def rate_words(rate: float | None, unit: str) -> str:

@@ -1,38 +1,50 @@
-"""The runs of a project: their state, what can be done with each of them."""
+"""The newest runs of a project on the page Run: their state, results, and what can be done.
+
+The page Jobs has all jobs of the workspace, with their logs and the trash.
+"""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import streamlit as st
 
 from nncift_core import jobs
-from nncift_core.errors import ConfigError
-from nncift_core.store import RunRecord, Workspace
+from nncift_core.errors import NNCIFTError
+from nncift_core.store import RunRecord
 from pages._ui import state
+from pages._ui.access import may_change
 from pages._ui.errors import user_errors
-from pages._ui.format import ago, count, duration, file_size, number, plain
-from pages._ui.jobs import attempt
+from pages._ui.format import ago, count, counted, duration, number, plain
+from pages._ui.job_actions import delete, draw_problem, draw_undo, resume
+from pages._ui.job_rows import RESUMABLE, duplicate_button
+from pages._ui.job_words import job_icon
+from pages._ui.navigation import link_to
 from pages._ui.quadrants import kind_of
-from pages._ui.runs import LIVE, is_pointwise, needs_of, run_status, settings_words, state_words
+from pages._ui.runs import (
+    LIVE,
+    is_pointwise,
+    needs_of,
+    run_status,
+    settings_words,
+    state_words,
+)
 from pages._ui.shell import Context
 
-MOST_SHOWN = 8
-_RESUMABLE = ("failed", "cancelled", "interrupted")
+MOST_SHOWN = 5
 
 
 def draw_runs(context: Context) -> None:
-    """A line per run, the newest first."""
-    runs = context.runs
-    if not runs:
-        return
-    st.subheader("Runs of this project", anchor=False)
-    shown = runs
-    if len(runs) > MOST_SHOWN and not st.toggle(f"Show all {len(runs)} runs", key="all-runs"):
-        shown = runs[:MOST_SHOWN]
-    for run in shown:
+    """A line per run, the newest first; the older ones are on the page Jobs."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if context.runs:
+            st.subheader("Runs of this project", anchor=False, width="content")
+        draw_undo(context.workspace)
+    draw_problem()
+    for run in context.runs[:MOST_SHOWN]:
         with user_errors():
             _draw_run(context, run)
+    if context.runs:
+        older = len(context.runs) - MOST_SHOWN
+        link_to("jobs", f"{counted(older, 'older run')} and all jobs" if older > 0 else "All jobs")
 
 
 def _draw_run(context: Context, run: RunRecord) -> None:
@@ -45,7 +57,7 @@ def _draw_run(context: Context, run: RunRecord) -> None:
         st.container(horizontal=True, vertical_alignment="center"),
     ):
         with st.container(gap="xxsmall"):
-            st.markdown(f"**{settings_words(run)}** · {words}")
+            st.markdown(f"{job_icon(status)} **{settings_words(run)}** · {words}")
             st.caption(_facts(run))
         st.button(
             "In view" if in_view else "View",
@@ -54,18 +66,34 @@ def _draw_run(context: Context, run: RunRecord) -> None:
             on_click=state.open_run,
             args=(run.run_id,),
         )
-        if status in _RESUMABLE:
-            st.button(
-                "Resume",
-                key=f"resume-{run.run_id}",
-                icon=":material/resume:",
-                on_click=_resume,
-                args=(context.workspace, run.run_id),
-            )
-        with st.popover("Delete", icon=":material/delete:", disabled=status in LIVE):
-            st.markdown("Deletes the run with its selections and exports in the workspace.")
-            if st.button("Delete this run", key=f"delete-{run.run_id}"):
-                _delete(context.workspace, run.run_id)
+        _draw_actions(context, run, status)
+
+
+def _draw_actions(context: Context, run: RunRecord, status: str) -> None:
+    duplicate_button(run.project_id, run.run_id)
+    try:
+        entry = jobs.job_at(context.workspace.path, run.run_id)
+    except NNCIFTError:
+        # Without its folder there is nothing to resume, and the page Run says so.
+        return
+    if status in RESUMABLE:
+        st.button(
+            "Resume",
+            key=f"resume-{run.run_id}",
+            icon=":material/resume:",
+            on_click=resume,
+            args=(entry,),
+            disabled=not may_change(),
+        )
+    st.button(
+        "Delete",
+        key=f"delete-{run.run_id}",
+        icon=":material/delete:",
+        on_click=delete,
+        args=(context.workspace, entry, settings_words(run)),
+        disabled=status in LIVE or not may_change(),
+        help="Goes to the trash, from where it can be restored.",
+    )
 
 
 def _facts(run: RunRecord) -> str:
@@ -75,7 +103,7 @@ def _facts(run: RunRecord) -> str:
     kind = kind_of(pointwise=is_pointwise(method))
     if "language-model" in needs_of(method):
         parts.append(f"model {plain(str(config.get('lm', {}).get('model', '?')))}")
-    parts.append(f"keeps {config.get('budget')}, seed {config.get('seed')}")
+    parts.append(f"keeps {plain(str(config.get('budget')))}, seed {config.get('seed')}")
     if result:
         others = "" if kind.noun == "row" else f" x {count(result['n_target'])}"
         parts.append(f"{count(result['n_train'])}{others} rows")
@@ -87,26 +115,3 @@ def _facts(run: RunRecord) -> str:
         if unseen.get("r2") is not None:
             parts.append(f"R² {number(unseen['r2'])} on {kind.unseen}")
     return " · ".join(parts)
-
-
-def _resume(workspace: Workspace, run_id: str) -> None:
-    state.open_run(run_id)
-    attempt(jobs.start, workspace.run_dir(run_id))
-
-
-def _delete(workspace: Workspace, run_id: str) -> None:
-    with user_errors():
-        _refuse_live(workspace.run_dir(run_id))
-        freed = workspace.delete_run(run_id)
-        if state.run_id() == run_id:
-            state.open_run(None)
-        st.toast(f"Deleted; {file_size(freed.bytes)} freed.")
-        st.rerun()
-
-
-def _refuse_live(run_dir: Path) -> None:
-    """Raises: ConfigError when the run, or a job that reads it, is at work."""
-    below = (run_dir / name for name in ("selections", "checks", "audits"))
-    for job_dir in (run_dir, *(job for folder in below for job in sorted(folder.glob("*")))):
-        if jobs.is_alive(job_dir):
-            raise ConfigError("A job of this run is at work.", "Cancel it first.")

@@ -107,8 +107,13 @@ def stages_of(config: Mapping[str, Any], *, extended: bool = False) -> dict[str,
 
 def settings_words(run: RunRecord) -> str:
     """``DELIFT (SE), u = 5 %`` or ``DELIFT (SE), exact``, safe for markdown."""
+    return plain(settings_text(run))
+
+
+def settings_text(run: RunRecord) -> str:
+    """The same for places that read no markdown."""
     config = run.config.get("config", {})
-    title = plain(method_title(str(config.get("method", "?"))))
+    title = method_title(str(config.get("method", "?")))
     longer = ", rows added" if is_extended(run) else ""
     if config.get("exact"):
         return f"{title}, exact{longer}"

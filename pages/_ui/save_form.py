@@ -14,6 +14,7 @@ import streamlit as st
 from nncift_core.errors import NNCIFTError
 from nncift_core.store import SelectionRecord
 from pages._ui import selections
+from pages._ui.access import may_change
 from pages._ui.errors import error_box
 from pages._ui.format import counted, plain
 from pages._ui.navigation import next_step
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _NAME = "selection-name"
 _PROBLEM = "save-problem"
+_SAVED = "selection-saved"
 
 
 def save_form(
@@ -41,28 +43,31 @@ def save_form(
     problem = st.session_state.pop(_PROBLEM, None)
     if problem is not None:
         error_box(problem)
+    if st.session_state.pop(_SAVED, False):
+        # The page lists what is kept, and this part of it is drawn by itself.
+        st.rerun()
     if not shown.n_rows or shown.demanded > shown.n_rows:
         # Nothing, or not what was demanded: the page says so.
         return
     kept = _kept_as(context, shown, stored)
-    if kept is not None:
-        selections.remember_selection(kept.id)
-        st.markdown(
-            f":material/check_circle: Kept as **{plain(kept.name)}**, "
-            f"{counted(kept.row_count, 'row')}."
-        )
-        next_step("export", "Take it to the trainer")
-        return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center", key="select-keep"):
+        if kept is not None:
+            selections.remember_selection(kept.id)
+            st.markdown(
+                f":material/check_circle: Kept as **{plain(kept.name)}**, "
+                f"{counted(kept.row_count, 'row')}.",
+                width="stretch",
+            )
+            next_step("export", "Take it to the trainer")
+            return
         title = selections.objective_title(shown.live.objective)
         st.text_input(
             "Keep it under the name",
             max_chars=80,
             key=_NAME,
-            placeholder=title,
-            help="So that you know it again. A kept selection stays as it is, whatever you "
-            "change here.",
-            width=420,
+            placeholder=f"Name, for example {title}",
+            label_visibility="collapsed",
+            width=320,
         )
         st.button(
             "Keep this selection",
@@ -71,6 +76,9 @@ def save_form(
             icon=":material/bookmark_add:",
             on_click=_save,
             args=(desk, shown, title),
+            disabled=not may_change(),
+            help="So that you can compare and export it. It then stays as it is, whatever you "
+            "change here.",
         )
 
 
@@ -85,6 +93,7 @@ def _save(desk: Desk, shown: Shown, title: str) -> None:
         return
     selections.remember_selection(record.id)
     st.session_state[_NAME] = ""
+    st.session_state[_SAVED] = True
 
 
 def _kept_as(

@@ -18,8 +18,11 @@ from pages._ui.charts_scores import (
     score_bars,
     strip_chart,
 )
-from pages._ui.format import counted, number, plain, plus_minus, shortened
+from pages._ui.format import counted, number, plus_minus, shortened
+from pages._ui.row_actions import row_actions
 from pages._ui.row_doubt import doubt_column
+from pages._ui.row_view import draw_texts, facts_of
+from pages._ui.shell import Context
 
 if TYPE_CHECKING:
     from nncift_core.pipeline.view import Order, RunView
@@ -27,17 +30,18 @@ if TYPE_CHECKING:
 
 ORDERS = {
     "influence": "highest score first",
-    "input": "as in the files",
     "subtask": "by subtask",
+    "cluster": "by cluster",
+    "length": "shortest first",
+    "input": "as in the files",
 }
 PAGE_ROWS = 50
 _OFFSET = "row-offset-{}"
 
 
-def draw_scores(view: RunView) -> None:
+def draw_scores(context: Context, view: RunView) -> None:
     """Both charts, one row, and the table of rows in the order chosen."""
-    known = any(row.subtask is not None for row in view.roles.pool)
-    orders = {name: words for name, words in ORDERS.items() if known or name != "subtask"}
+    orders = {str(name): ORDERS[name] for name in view.orders("pool").known()}
     field, _ = st.columns([1, 2])
     order = places.choice(
         field,
@@ -49,13 +53,15 @@ def draw_scores(view: RunView) -> None:
     )
     positions = view.order("pool", cast("Order", order))
     row = places.read_row(len(positions))
-    place = None if row is None else int(np.flatnonzero(positions == row)[0]) + 1
+    place = None
+    if row is not None:
+        place = int(view.orders("pool").places(cast("Order", order))[row]) + 1
     with st.grid(min_column_width=420):
         with st.container():
             _draw_histogram(view)
         with st.container():
             _draw_strip(view, positions, order, place)
-    _draw_row(view, positions, order, place)
+    _draw_row(context, view, positions, order, place)
     _draw_table(view, positions, order, place)
 
 
@@ -120,13 +126,15 @@ def _open(positions: IndexArray, order: str, place: int | None) -> None:
     st.session_state[_OFFSET.format(order)] = (place - 1) // PAGE_ROWS * PAGE_ROWS
 
 
-def _draw_row(view: RunView, positions: IndexArray, order: str, place: int | None) -> None:
+def _draw_row(
+    context: Context, view: RunView, positions: IndexArray, order: str, place: int | None
+) -> None:
     st.subheader("One row", anchor=False)
     key = "row-place"
     # The URL decides which row it is; the field follows it, also after a click.
     st.session_state[key] = place
-    field, one, two, words = st.columns([1, 1, 1.2, 1.8])
-    field.number_input(
+    line = st.container(horizontal=True, vertical_alignment="bottom")
+    line.number_input(
         "Row (place)",
         min_value=1,
         max_value=len(positions),
@@ -136,6 +144,7 @@ def _draw_row(view: RunView, positions: IndexArray, order: str, place: int | Non
         on_change=lambda: _open(positions, order, st.session_state[key]),
         placeholder=f"1 to {len(positions):,}",
         help="Its place in the order drawn above.",
+        width=190,
     )
     if place is None:
         st.caption("Type the place of a row, click a bar, or tick a row of the table.")
@@ -143,22 +152,19 @@ def _draw_row(view: RunView, positions: IndexArray, order: str, place: int | Non
     position = int(positions[place - 1])
     true = float(view.true_scores[position])
     if view.spec.config.exact:
-        one.metric("Exact score", number(true))
+        line.metric("Exact score", number(true), width="content")
     else:
         predicted = float(view.predicted_scores[position])
         # Of a labelled row nothing is in doubt but how well it was predicted.
         width = None if np.isfinite(true) else float(view.row_half_width()[position])
-        one.metric("Predicted score", plus_minus(predicted, width))
-        two.metric("True score", number(true) if np.isfinite(true) else "not labelled")
-    words.markdown(_row_words(view, position))
+        line.metric("Predicted score", plus_minus(predicted, width), width="content")
+        known = number(true) if np.isfinite(true) else "not labelled"
+        line.metric("True score", known, width="content")
+    st.markdown(_row_words(view, position))
     row = view.roles.pool[position]
-    subtask = f", subtask {plain(row.subtask)}" if row.subtask else ""
-    st.caption(f"Row {position + 1:,} of the pool, id {plain(row.id)}{subtask}")
-    for column, title, text in zip(
-        st.columns(2), ("Prompt", "Response"), (row.prompt, row.response), strict=True
-    ):
-        column.caption(title)
-        column.code(text, language=None, wrap_lines=True, height=140)
+    st.caption(f"Row {position + 1:,} of the pool: {facts_of(row)}")
+    draw_texts(row, key=f"score-row-{position}")
+    row_actions(context.workspace, view.run_id, [row.id], key="score-row")
 
 
 def _row_words(view: RunView, position: int) -> str:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import streamlit as st
 
 from nncift_core.config import Budget
 from nncift_core.errors import ConfigError
-from pages._ui.format import counted, percent
 from pages._ui.selection_state import Fields, follow, is_whole
 
 SHARE, ROWS, TOKENS = "Share", "Rows", "Tokens"
@@ -22,6 +20,8 @@ SHARE, ROWS, TOKENS = "Share", "Rows", "Tokens"
 _FIELD = "budget"
 _TOKENS_MARK = "tokens-"
 _SHOWN = "select-shown-size"
+_WIDTH = 190
+"""Of every field for the amount, in pixels, so that nothing moves when the kind changes."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,10 @@ def remember_size(rows: int, tokens: int | None) -> None:
     st.session_state[_SHOWN] = (rows, tokens)
 
 
-def budget_form(
-    place: Any, fields: Fields, n_train: int, default: str, *, with_tokens: bool
-) -> Wanted:
-    """Draw the budget's fields.
+def budget_form(fields: Fields, n_train: int, default: str, *, with_tokens: bool) -> Wanted:
+    """Draw the budget's fields, side by side.
 
     Args:
-        place: Where to draw them.
         fields: The form of the run.
         n_train: Rows of the pool.
         default: The run's own budget.
@@ -78,43 +75,35 @@ def budget_form(
         fields.forget(_FIELD)
         wanted = read_budget(fields, n_train, default)
     kinds = [SHARE, ROWS, *([TOKENS] if with_tokens else [])]
-    with place:
-        follow("budget-kind", wanted.kind)
-        st.segmented_control(
-            "Budget",
-            kinds,
-            required=True,
-            key="budget-kind",
-            on_change=_switch_kind,
-            args=(fields, wanted, n_train, default),
+    follow("budget-kind", wanted.kind)
+    st.segmented_control(
+        "Budget",
+        kinds,
+        required=True,
+        key="budget-kind",
+        on_change=_switch_kind,
+        args=(fields, wanted, n_train, default),
+    )
+    if wanted.kind == SHARE:
+        _share(fields, wanted, default)
+    elif wanted.kind == ROWS:
+        _number(fields, "Number of rows", "budget-count", wanted.rows, n_train, "", default)
+    else:
+        _number(
+            fields,
+            "Tokens in all",
+            "budget-tokens",
+            wanted.tokens,
+            None,
+            _TOKENS_MARK,
+            default,
         )
-        if wanted.kind == SHARE:
-            _share(fields, wanted, default)
-        elif wanted.kind == ROWS:
-            _number(fields, "Number of rows", "budget-count", wanted.rows, n_train, "", default)
-        else:
-            _number(
-                fields,
-                "Tokens of all rows together",
-                "budget-tokens",
-                wanted.tokens,
-                None,
-                _TOKENS_MARK,
-                default,
-            )
-            st.caption("Rows are taken by what they gain a token.")
     return wanted
 
 
 def use_rows(fields: Fields, rows: int, n_train: int, default: str) -> None:
     """Set the budget to a number of rows, for callbacks."""
     fields.put(_FIELD, str(min(max(1, rows), n_train)), default)
-
-
-def size_words(rows: int, n_train: int, tokens: int | None) -> str:
-    """``1,221 of 12,207 rows (10 %), 411,000 tokens``."""
-    words = f"**{counted(rows, 'row')}** of {n_train:,} ({percent(rows / max(1, n_train))})"
-    return words if tokens is None else f"{words}, {counted(tokens, 'token')}"
 
 
 def _share(fields: Fields, wanted: Wanted, default: str) -> None:
@@ -125,7 +114,7 @@ def _share(fields: Fields, wanted: Wanted, default: str) -> None:
         max_value=100,
         format="%d %%",
         key="budget-share",
-        label_visibility="collapsed",
+        width=_WIDTH,
         on_change=lambda: fields.put(
             _FIELD, _as_share(st.session_state["budget-share"], default), default
         ),
@@ -148,7 +137,7 @@ def _number(
         max_value=most,
         step=1,
         key=key,
-        label_visibility="collapsed" if not mark else "visible",
+        width=_WIDTH,
         on_change=lambda: fields.put(_FIELD, f"{mark}{int(st.session_state[key])}", default),
     )
 

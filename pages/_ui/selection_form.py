@@ -38,11 +38,10 @@ class Wish:
     settings: SelectionConfig
 
 
-def selection_form(place: Any, fields: Fields, spec: RunSpec, *, pointwise: bool) -> Wish:
-    """Draw use case and objective with the folded rest.
+def selection_form(fields: Fields, spec: RunSpec, *, pointwise: bool) -> Wish:
+    """Draw use case and objective side by side, with everything else behind one button.
 
     Args:
-        place: Where to draw them.
         fields: The form of the run.
         spec: The run.
         pointwise: Whether rows are scored alone, so that there is nothing to choose but the
@@ -50,17 +49,24 @@ def selection_form(place: Any, fields: Fields, spec: RunSpec, *, pointwise: bool
     """
     base = spec.config.selection.settled()
     usable = {entry.name: entry for entry in spec.usable_objectives()}
-    with place:
-        if pointwise:
-            use_case, objective = GENERAL, next(iter(usable))
-            st.markdown(f"**{plain(usable[objective].title)}**")
-            st.caption("This method scores single rows, so the best of them are kept.")
-        else:
-            use_case = _use_case(fields, spec, usable)
-            objective = _objective(fields, spec, usable, use_case)
-        settings = replace(base, use_case=use_case)
-        with st.expander("Advanced: duplicates, length" + ("" if pointwise else ", optimizer")):
-            return Wish(objective, _advanced(fields, settings, objective, pointwise=pointwise))
+    if pointwise:
+        use_case, objective = GENERAL, next(iter(usable))
+    else:
+        use_case = _use_case(fields, spec, usable)
+        objective = _objective(fields, spec, usable, use_case)
+    settings = replace(base, use_case=use_case)
+    with st.popover("More settings", key="more-settings", icon=":material/tune:"):
+        wish = Wish(objective, _advanced(fields, settings, objective, pointwise=pointwise))
+    return wish
+
+
+def objective_words(spec: RunSpec, objective: str, *, pointwise: bool) -> str:
+    """What the chosen objective does, and who published it."""
+    if pointwise:
+        return "This method scores single rows, so the best of them are kept."
+    entry = next(entry for entry in spec.usable_objectives() if entry.name == objective)
+    cites = f" ({plain(entry.citation)})" if entry.citation else ""
+    return f"{plain(entry.summary)}{cites}"
 
 
 def default_objective(spec: RunSpec, usable: Mapping[str, object], use_case: str) -> str:
@@ -100,11 +106,13 @@ def _use_case(fields: Fields, spec: RunSpec, usable: Mapping[str, Any]) -> str:
         format_func=cases.__getitem__,
         key="use-case",
         on_change=chosen,
-        help=f"This run cannot serve: {', '.join(missing)}." if missing else None,
+        width=200,
+        help=" ".join(
+            [plain(USE_CASES[str(st.session_state["use-case"])].summary)]
+            + ([f"This run cannot serve: {', '.join(missing)}."] if missing else [])
+        ),
     )
-    use_case = str(st.session_state["use-case"])
-    st.caption(plain(USE_CASES[use_case].summary))
-    return use_case
+    return str(st.session_state["use-case"])
 
 
 def _objective(fields: Fields, spec: RunSpec, usable: Mapping[str, Any], use_case: str) -> str:
@@ -115,16 +123,14 @@ def _objective(fields: Fields, spec: RunSpec, usable: Mapping[str, Any], use_cas
         "Objective",
         list(usable),
         format_func=lambda name: (
-            f"{usable[name].title} (for this use case)" if name == default else usable[name].title
+            f"{usable[name].title} (usual)" if name == default else usable[name].title
         ),
         key="objective",
         on_change=lambda: fields.put("objective", st.session_state["objective"], default),
+        width=240,
         help="What makes a set of rows good. It follows from the use case; choose another here.",
     )
-    entry = usable[str(st.session_state["objective"])]
-    cites = f" ({plain(entry.citation)})" if entry.citation else ""
-    st.caption(f"{plain(entry.summary)}{cites}")
-    return str(entry.name)
+    return str(usable[str(st.session_state["objective"])].name)
 
 
 def _advanced(
@@ -153,8 +159,8 @@ def _advanced(
         )
         weight = st.session_state["quality"] / 100
     left, right = st.columns(2)
-    least = _tokens(left, fields, "Shortest row", "shortest", base.least_tokens)
-    most = _tokens(right, fields, "Longest row", "longest", base.most_tokens)
+    least = _tokens(left, fields, "Shortest row", "least-tokens", base.least_tokens)
+    most = _tokens(right, fields, "Longest row", "most-tokens", base.most_tokens)
     st.caption("Lengths in tokens of prompt and response; 0 means no limit.")
     return replace(
         base,

@@ -1,186 +1,207 @@
-"""The tables of a live selection: chosen rows and rows left out, with search, pins and bans.
+"""The tables of a selection: chosen rows and rows left out, with the filter and the opened row.
 
 One page of rows goes to the browser at a time. Knows lines of a table, not how rows are chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from nncift_core.selection.left_out import KINDS
 from pages._ui import selections
-from pages._ui.curation import row_buttons
-from pages._ui.format import number, shortened
+from pages._ui.errors import user_errors
+from pages._ui.explanation import row_explanation
+from pages._ui.format import counted, number, plain, shortened
+from pages._ui.row_filter import filter_bar, pool_matches
+from pages._ui.row_view import draw_texts
 from pages._ui.selection_state import Fields, follow
 
 if TYPE_CHECKING:
-    from nncift_core.pipeline.browsing import ChosenLine, LeftOutLine, Shown
-    from nncift_core.selection.actions import Curation
-    from nncift_core.store import Workspace
-    from nncift_core.types import IndexArray, Row
+    from nncift_core.pipeline.curation import Desk
+    from nncift_core.pipeline.row_pages import ChosenLine, LeftOutLine, RowPages
+    from pages._ui.shell import Context
 
 CHOSEN, LEFT_OUT, COVERAGE = "Chosen rows", "Left out", "Coverage"
 HEIGHT = 420
 
-Search = Callable[[str], "IndexArray"]
-Explain = Callable[[int], None]
+_OPENED = "row"
+"""In the URL: the row that is read in full."""
 
 
 class Tables:
-    """The tables of one page view.
+    """The tables of one page view; each gives the ids of the rows that are marked in it.
 
     Args:
-        workspace: Where the log is kept.
-        run_id: The run.
-        shown: What is chosen.
-        log: The demands in force.
-        version: Changes with every action, so that ticks do not move on to other rows.
-        search: Positions of the rows that hold a text.
-        explain: Draws why the row at a position is in or out.
+        context: What the page is about.
+        desk: The run's desk.
+        fields: Where it is kept what is open.
+        pages: The selection.
+        version: Changes with every action, so that marks do not move on to other rows.
+        key: Beginning of the keys of all fields.
     """
 
     def __init__(
         self,
-        workspace: Workspace,
-        run_id: str,
-        shown: Shown,
-        log: Curation,
+        context: Context,
+        desk: Desk,
+        fields: Fields,
+        pages: RowPages,
+        *,
         version: str,
-        search: Search,
-        explain: Explain,
+        key: str = "",
     ) -> None:
-        self._workspace, self._run_id = workspace, run_id
-        self._shown, self._log, self._version = shown, log, version
-        self._search, self._explain = search, explain
+        self._context, self._desk, self._fields = context, desk, fields
+        self._pages, self._version, self._key = pages, version, key
+        self._marked: list[str] = []
 
-    def chosen(self) -> None:
+    def chosen(self) -> list[str]:
         """Chosen rows by rank."""
-        bar = st.container()
-        drawn = selections.rows_page(
-            "chosen", self._fetch_chosen, self._draw_chosen(bar), nothing="Nothing is chosen."
+        key = f"{self._key}chosen"
+        mask = self._mask(key)
+        selections.rows_page(
+            key,
+            lambda offset, limit: self._pages.chosen_page(mask=mask, offset=offset, limit=limit),
+            self._draw_chosen,
+            nothing="Nothing is chosen." if mask is None else "No chosen row matches the filter.",
         )
-        if not drawn:
-            self._buttons(bar, [])
+        self._opened_row()
+        return self._marked
 
-    def left_out(self, fields: Fields) -> None:
+    def left_out(self) -> list[str]:
         """Rows left out, with why; those that a larger budget takes come first."""
-        kind = self._kind(fields)
-        bar = st.container()
-
-        def fetch(search: str, offset: int, limit: int) -> tuple[list[LeftOutLine], int]:
-            return self._shown.left_out_page(
-                kind=kind, matches=self._matches(search), offset=offset, limit=limit
-            )
-
-        drawn = selections.rows_page(
-            "left-out", fetch, self._draw_left_out(bar), nothing="No row is left out."
+        key = f"{self._key}left-out"
+        kind = self._kind(key)
+        mask = self._mask(key)
+        selections.rows_page(
+            key,
+            lambda offset, limit: self._pages.left_out_page(
+                kind=kind, mask=mask, offset=offset, limit=limit
+            ),
+            self._draw_left_out,
+            nothing="No row is left out." if mask is None else "No such row matches the filter.",
         )
-        if not drawn:
-            self._buttons(bar, [])
+        self._opened_row()
+        return self._marked
 
-    def _fetch_chosen(self, search: str, offset: int, limit: int) -> tuple[list[ChosenLine], int]:
-        return self._shown.chosen_page(matches=self._matches(search), offset=offset, limit=limit)
+    def _mask(self, key: str) -> Any:
+        row_filter = filter_bar(
+            key,
+            subtasks=self._desk.subtasks,
+            on_change=lambda: selections.first_page(key),
+        )
+        return pool_matches(self._context, self._desk.view, row_filter)
 
-    def _matches(self, search: str) -> IndexArray | None:
-        return self._search(search) if search else None
-
-    def _kind(self, fields: Fields) -> str:
-        counts = self._shown.left_out_counts
+    def _kind(self, key: str) -> str:
+        counts = self._pages.left_out_counts
         options = {"all": f"all of them ({sum(counts.values()):,})"} | {
             kind: f"{words} ({counts[kind]:,})" for kind, words in KINDS.items() if kind in counts
         }
-        follow("left-out-kind", fields.choice("out", options, "all"))
+        widget = f"{key}-kind"
+        follow(widget, self._fields.choice("out", options, "all"))
 
         def chosen() -> None:
-            fields.put("out", st.session_state["left-out-kind"], "all")
-            st.session_state["left-out-offset"] = 0
+            self._fields.put("out", st.session_state[widget], "all")
+            selections.first_page(key)
 
         st.selectbox(
             "Rows left out because",
             list(options),
             format_func=options.__getitem__,
-            key="left-out-kind",
+            key=widget,
             on_change=chosen,
+            width=420,
         )
-        return str(st.session_state["left-out-kind"])
+        return str(st.session_state[widget])
 
-    def _draw_chosen(self, bar: Any) -> Callable[[list[ChosenLine]], None]:
-        def draw(lines: list[ChosenLine]) -> None:
-            columns: dict[str, list[Any]] = {
-                "Rank": [line.rank for line in lines],
-                "Gain" if self._shown.has_rounds else "Score": [
-                    number(line.gain) for line in lines
-                ],
-            }
-            if self._shown.has_rounds:
-                columns["Round"] = [line.round for line in lines]
-            columns["Why"] = [line.why for line in lines]
-            self._table("chosen", columns, lines, bar, "Chosen rows with rank, reason and text")
+    def _draw_chosen(self, lines: list[ChosenLine]) -> None:
+        columns: dict[str, list[Any]] = {
+            "Rank": [line.rank for line in lines],
+            "Gain" if self._pages.has_rounds else "Score": [number(line.gain) for line in lines],
+        }
+        if self._pages.has_rounds:
+            columns["Round"] = [line.round for line in lines]
+        columns["Why"] = [line.why for line in lines]
+        self._table("chosen", columns, lines, "Chosen rows with rank, reason and text")
 
-        return draw
-
-    def _draw_left_out(self, bar: Any) -> Callable[[list[LeftOutLine]], None]:
-        def draw(lines: list[LeftOutLine]) -> None:
-            columns: dict[str, list[Any]] = {"Why it is out": [line.why for line in lines]}
-            self._table("left-out", columns, lines, bar, "Rows left out with reason and text")
-
-        return draw
+    def _draw_left_out(self, lines: list[LeftOutLine]) -> None:
+        columns: dict[str, list[Any]] = {"Why it is out": [line.why for line in lines]}
+        self._table("left-out", columns, lines, "Rows left out with reason and text")
 
     def _table(
         self,
-        key: str,
+        name: str,
         columns: dict[str, list[Any]],
         lines: Sequence[ChosenLine] | Sequence[LeftOutLine],
-        bar: Any,
         alt: str,
     ) -> None:
-        """The table of a page, the buttons above it, and the ticked row below it."""
+        """The table of a page; remembers which rows are marked, and opens the first of them."""
         columns |= {
             "Prompt": [shortened(line.row.prompt) for line in lines],
             "Response": [shortened(line.row.response) for line in lines],
             "Input row": [line.input_row for line in lines],
             "Row id": [line.row.id for line in lines],
         }
-        # Ticks are places in a table, so other rows mean another table.
-        ids = hash(tuple(columns["Row id"]))
+        # Marks are places in a table, so other rows mean another table.
+        key = f"{self._key}{name}-table-{self._version}-{hash(tuple(columns['Row id']))}"
         event = st.dataframe(
             columns,
             hide_index=True,
             height=HEIGHT,
-            key=f"{key}-table-{self._version}-{ids}",
+            key=key,
             on_select="rerun",
             selection_mode="multi-row",
             column_config={
-                name: st.column_config.TextColumn(width="medium")
-                for name in ("Why", "Why it is out")
+                "Why": st.column_config.TextColumn(width="medium"),
+                "Why it is out": st.column_config.TextColumn(width="large"),
             },
             alt=alt,
         )
-        places = [place for place in event["selection"]["rows"] if place < len(lines)]
-        ticked = [lines[place] for place in sorted(places)]
-        self._buttons(bar, [line.row.id for line in ticked])
-        if not ticked:
+        places = sorted(place for place in event["selection"]["rows"] if place < len(lines))
+        self._marked = [lines[place].row.id for place in places]
+        opened_by = f"{self._key}opened-by"
+        if self._marked:
+            self._fields.put(_OPENED, self._marked[0], "")
+            st.session_state[opened_by] = key
+        elif st.session_state.get(opened_by) == key:
+            # The mark was taken away, so what it opened closes.
+            self._close()
+
+    def _opened_row(self) -> None:
+        """The row in the URL, in full, with why it is in or out."""
+        row_id = self._fields.text(_OPENED, "")
+        if not row_id:
             st.caption("Tick a row to read it in full and to see why it is in or out.")
             return
-        if len(ticked) > 1:
-            st.caption(f"{len(ticked):,} rows are ticked; the first of them in full:")
-        self._explain(ticked[0].position)
-        draw_row(ticked[0].input_row, ticked[0].row)
+        position = self._desk.facts.place.get(row_id)
+        if position is None:
+            st.info(
+                f"The row {plain(shortened(row_id, 40))} is not in the pool of this run.",
+                icon=":material/info:",
+            )
+            return
+        others = len(self._marked) - 1
+        words = f" It is the first of {counted(others + 1, 'marked row')}." if others > 0 else ""
+        with st.container(border=True, key=f"{self._key}opened-row"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(
+                    f"**Input row {self._desk.input_row(position):,}** · `{row_id}`{words}",
+                    width="stretch",
+                )
+                if not self._marked:
+                    st.button(
+                        "Close",
+                        key=f"{self._key}close-row",
+                        icon=":material/close:",
+                        type="tertiary",
+                        on_click=self._close,
+                    )
+            with user_errors():
+                row_explanation(self._desk, self._pages, position)
+            draw_texts(self._desk.roles.pool[position], key=f"{self._key}texts-{row_id}")
 
-    def _buttons(self, bar: Any, ticked: Sequence[str]) -> None:
-        row_buttons(bar, self._workspace, self._run_id, self._log, ticked)
-
-
-def draw_row(input_row: int, row: Row) -> None:
-    """A row in full, shown literally."""
-    left, right = st.columns(2)
-    for column, title, text in (
-        (left, f"Prompt of input row {input_row:,}", row.prompt),
-        (right, "Response", row.response),
-    ):
-        with column:
-            st.caption(title)
-            st.code(text, language=None, wrap_lines=True, height=240)
+    def _close(self) -> None:
+        self._fields.forget(_OPENED)
+        st.session_state.pop(f"{self._key}opened-by", None)

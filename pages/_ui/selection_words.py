@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nncift_core.selection import OBJECTIVES
 from pages._ui.format import counted, number, percent, plain
 
 if TYPE_CHECKING:
@@ -35,23 +36,44 @@ def exact_words(shown: Shown) -> str:
     )
 
 
-def round_words(shown: Shown) -> str:
-    """Where coverage was exhausted, and what came after; empty where rows have own scores."""
-    if not shown.has_rounds or not shown.n_rows:
-        return ""
-    saturated_at = shown.live.saturated_at
-    if saturated_at is None:
-        return "Every pick still adds to the value, so one round is enough."
-    if saturated_at >= shown.n_rows:
+def finding_words(shown: Shown, curve: GainCurve) -> str:
+    """The one sentence of what the chosen rows are worth."""
+    if not shown.n_rows:
+        return "Nothing is chosen."
+    if not shown.has_rounds:
+        low, high = shown.score_range or (None, None)
+        if takes_turns(shown.live.objective):
+            return (
+                "Targets take their best remaining row in turn; the influence of these rows lies "
+                f"between {number(low)} and {number(high)}."
+            )
         return (
-            "Within this budget every pick still adds to the value; after "
-            f"{counted(saturated_at, 'pick')} no row would."
+            f"Rows are taken by their own score, the best first: from {number(high)} down to "
+            f"{number(low)}."
         )
+    saturated_at = shown.live.saturated_at
+    if saturated_at is not None and saturated_at < shown.n_rows:
+        return (
+            f"After **{counted(saturated_at, 'pick')}** nothing was left to gain: these rows are "
+            "the core, the later ones add second and third bests."
+        )
+    knee = curve.knee
+    if knee is not None and knee < shown.n_rows:
+        return (
+            f"Every pick adds to the value, but the first {counted(knee, 'row')} bring nine "
+            "tenths of it."
+        )
+    return "Every pick still adds to the value: more rows would bring more."
+
+
+def round_words(shown: Shown) -> str:
+    """How often coverage began anew; empty where it did not, or where rows have own scores."""
+    if not shown.has_rounds or shown.rounds < 2:
+        return ""
     return (
-        f"After **{counted(saturated_at, 'pick')}** no remaining row added anything: the "
-        f"objective was exhausted. Coverage then began anew, {counted(shown.rounds, 'round')} in "
-        f"all, so the first {saturated_at:,} rows are the core and later rounds add second and "
-        "third bests."
+        f"The objective was exhausted after {counted(shown.live.saturated_at or 0, 'pick')}, since "
+        "no remaining row added anything. Coverage then began anew, "
+        f"{counted(shown.rounds, 'round')} in all."
     )
 
 
@@ -121,10 +143,20 @@ def curve_words(curve: GainCurve) -> str:
     return text
 
 
-def score_words(curve: GainCurve) -> str:
-    """The curve of an objective in which every row has a score of its own."""
+def takes_turns(objective: str) -> bool:
+    """Whether rows are taken in turn by targets, and not by a score of their own."""
+    return objective in OBJECTIVES and OBJECTIVES[objective].needs != {"row-scores"}
+
+
+def score_words(curve: GainCurve, objective: str) -> str:
+    """The curve of an objective in which no row changes what another is worth."""
     if not curve.pick:
         return "Nothing was chosen."
+    if takes_turns(objective):
+        return (
+            "Targets take their best remaining row in turn; its influence lies between "
+            f"{number(min(curve.gain))} and {number(max(curve.gain))}."
+        )
     return (
         f"Rows are taken by their own score, from {number(curve.gain[0])} for the first to "
         f"{number(curve.gain[-1])} for the last; no row changes what another is worth."

@@ -99,63 +99,60 @@ def budget_words(budget: str) -> str:
     return f"{percent(float(budget))} of the pool" if "." in budget else f"{int(budget):,} rows"
 
 
+def first_page(key: str) -> None:
+    """Go back to the first page of a table, for callbacks."""
+    st.session_state[f"{key}-offset"] = 0
+
+
 def rows_page(
     key: str,
-    fetch: Callable[[str, int, int], tuple[list[Any], int]],
+    fetch: Callable[[int, int], tuple[list[Any], int]],
     draw: Callable[[list[Any]], None],
     *,
     nothing: str,
 ) -> bool:
-    """A search field, one page of rows, and the way to the next page.
+    """One page of rows, and the way to the next page.
 
     Args:
         key: Beginning of the keys of the widgets.
-        fetch: Gives rows and the number of all matches for search text, offset and limit.
+        fetch: Gives rows and the number of all matches for offset and limit.
         draw: Draws the rows of one page.
-        nothing: What to say where there are no rows at all.
+        nothing: What to say where there are no rows.
 
     Returns:
         Whether any row was drawn.
     """
-    offset_key, search_key = f"{key}-offset", f"{key}-search"
+    offset_key = f"{key}-offset"
 
     def move(to: int) -> None:
         st.session_state[offset_key] = max(0, to)
 
-    search = st.text_input(
-        "Search prompts and responses",
-        key=search_key,
-        on_change=move,
-        args=(0,),
-        icon=":material/search:",
-        placeholder="Any part of the text",
-    )
     offset = int(st.session_state.get(offset_key, 0))
-    rows, total = fetch(search, offset, PAGE_ROWS)
+    rows, total = fetch(offset, PAGE_ROWS)
     if not rows and offset:
         offset = 0
         move(0)
-        rows, total = fetch(search, offset, PAGE_ROWS)
+        rows, total = fetch(offset, PAGE_ROWS)
     if not rows:
-        st.caption(plain(f"No row holds {search!r}.") if search else nothing)
+        st.caption(plain(nothing))
         return False
     draw(rows)
-    words, back, forth = st.columns([4, 1, 1], vertical_alignment="center")
-    words.caption(f"Rows {offset + 1:,} to {offset + len(rows):,} of {total:,}")
-    back.button(
-        "Back",
-        key=f"{key}-back",
-        disabled=offset == 0,
-        on_click=move,
-        args=(offset - PAGE_ROWS,),
-        width="stretch",
-    )
-    forth.button(
-        "Next",
-        key=f"{key}-forth",
-        disabled=offset + len(rows) >= total,
-        on_click=move,
-        args=(offset + PAGE_ROWS,),
-        width="stretch",
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Rows {offset + 1:,} to {offset + len(rows):,} of {total:,}", width="stretch")
+        st.button(
+            "Back",
+            key=f"{key}-back",
+            icon=":material/chevron_left:",
+            disabled=offset == 0,
+            on_click=move,
+            args=(offset - PAGE_ROWS,),
+        )
+        st.button(
+            "Next",
+            key=f"{key}-forth",
+            icon=":material/chevron_right:",
+            disabled=offset + len(rows) >= total,
+            on_click=move,
+            args=(offset + PAGE_ROWS,),
+        )
     return True

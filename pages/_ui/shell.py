@@ -14,11 +14,11 @@ from typing import Literal
 
 import streamlit as st
 
-from nncift_core import jobs
+from nncift_core import callers, jobs
 from nncift_core.errors import ConfigError, NNCIFTError
 from nncift_core.jobs import JobState
 from nncift_core.store import DatasetRecord, ProjectRecord, RunRecord, Workspace
-from pages._ui import state
+from pages._ui import access, state
 from pages._ui.errors import error_box, user_errors
 from pages._ui.format import count, plain
 from pages._ui.navigation import ensure_router, go
@@ -106,14 +106,20 @@ def page_setup(title: str, question: str, *, needs: Needs = "project") -> Contex
         needs: What the page cannot do without.
     """
     ensure_router(title)
-    st.title(title, anchor=False)
-    st.markdown(question)
+    access.require_access()
+    with st.container(key="page-head", gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            st.title(title, anchor=False, width="content")
+            st.markdown(f":gray[{question}]", width="content")
+        status = st.empty()
     with user_errors(stop=True):
         opened = open_workspace(state.workspace_path())
         context = _find(opened)
     if context is None:
         st.stop()
-    _status_line(context)
+    with status.container():
+        _status_line(context)
+    access.viewer_note()
     if context.found_project is None:
         if needs != "workspace":
             _no_project()
@@ -129,6 +135,17 @@ def page_setup(title: str, question: str, *, needs: Needs = "project") -> Contex
     if needs == "result":
         _wait_for_result(context)
     return context
+
+
+def open_only_project() -> None:
+    """Where the URL names no project and there is just one, on a first visit the demo: open it."""
+    if state.project_id() is not None or state.run_id() is not None:
+        return
+    # A workspace that cannot be used is reported by the page.
+    with contextlib.suppress(NNCIFTError):
+        projects = open_workspace(state.workspace_path()).workspace.catalog.projects()
+        if len(projects) == 1:
+            state.open_project(projects[0].id)
 
 
 def empty_state(headline: str, explanation: str, label: str, page: str) -> None:
@@ -148,15 +165,17 @@ def open_workspace(path: Path) -> Opened:
     Raises:
         WorkspaceError: It cannot be read or written.
     """
-    workspace = Workspace.open(path)
-    workspace.catalog.check()
-    problem = ""
-    try:
-        from nncift_core.pipeline import ensure_demo
+    from nncift_core.pipeline import ensure_demo
 
-        ensure_demo(workspace)
-    except NNCIFTError as error:
-        problem = str(error)
+    problem = ""
+    # Whoever comes first, and may he only look: the demo is the software's own work.
+    with callers.own_behalf():
+        workspace = Workspace.open(path)
+        workspace.catalog.check()
+        try:
+            ensure_demo(workspace)
+        except NNCIFTError as error:
+            problem = str(error)
     return Opened(workspace, problem)
 
 
@@ -227,7 +246,8 @@ def _draw_status(context: Context, live_id: str | None) -> None:
         if job is None or not job.live:
             # The page as a whole changes: results are here now.
             st.rerun()
-        parts.append(f"**{progress_words(job)}**")
+        other = "" if run is not None and run.run_id == live_id else "at work: "
+        parts.append(f"{other}**{progress_words(job)}**")
     st.caption(" · ".join(parts))
 
 

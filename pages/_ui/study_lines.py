@@ -29,6 +29,7 @@ AXES: Mapping[str, str] = {"r2": "R² (1 = exact)", "mse": "squared error (scale
 _LEAST_R2 = -0.5
 """R² below this is drawn at the lower edge; hovering tells its value."""
 _LEAST_MSE = 1e-6
+_USUAL_MSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,51 @@ def label_words(points: Points, metric: Metric, quadrants: Mapping[str, str]) ->
     if not sentences:
         return f"No {METRICS[metric]} is known yet."
     return f"{METRICS[metric]} by label fraction. {' '.join(sentences)}"
+
+
+ENOUGH = 0.03
+"""R² that more labels must add to be worth a word."""
+
+
+def run_words(points: Points, run: Mapping[str, Any], metric: Metric, unseen: str) -> str:
+    """What more labels would give a run: by the line of its own estimator, else by the best one.
+
+    Args:
+        points: Finished points on one scale.
+        run: The run as a point of that scale: ``fraction``, ``network``, ``quadrants``.
+        metric: What is spoken of.
+        unseen: What Q4 measures, in words.
+    """
+    own_line = network_line(points, str(run["network"]), "q4", metric)
+    best = (str(run["network"]), own_line) if len(own_line) > 1 else _best_line(points, metric)
+    if best is None:
+        return "Too few points are finished to say what more labels would give."
+    network, line = best
+    first, last = line[0], line[-1]
+    text = (
+        f"{METRICS[metric]} on {unseen} (Q4) goes from {number(first.value)} at u = "
+        f"{percent(first.x / 100)} to {number(last.value)} at {percent(last.x / 100)} "
+        f"({used_network_words(network)})."
+    )
+    own = (run["quadrants"].get("q4") or {}).get(metric)
+    if own is None:
+        return text
+    share = float(run["fraction"])
+    text += f" This run, at u = {percent(share)}, has {number(own)}"
+    if 100 * share >= last.x:
+        return f"{text}; more labels than it has were not tried."
+    gain = last.value - own if metric == "r2" else own - last.value
+    enough = ENOUGH if metric == "r2" else 0.2 * own
+    if gain < -enough:
+        why = "" if network == run["network"] else ": its own estimator is no part of the study"
+        return f"{text}, which is better than that line{why}."
+    if gain < enough:
+        return f"{text}: more labels would change little."
+    at = percent(last.x / 100)
+    if metric == "mse":
+        left = percent(round(last.value / own, 2))
+        return f"{text}: with u = {at} about {left} of that error would be left."
+    return f"{text}: with u = {at} about {number(gain, 2)} more could be had."
 
 
 def size_words(points: Points, metric: Metric, quadrants: Mapping[str, str]) -> str:
@@ -151,26 +197,27 @@ def clipped(
 
 def axis_span(points: Points, metric: Metric, quadrants: Mapping[str, str]) -> tuple[float, float]:
     """Range of the axis: of R² in tenths, of squared errors in half powers of ten."""
-    found: list[float] = []
+    errors, beside = [], []
     for point in points:
         for name in quadrants:
             metrics = point["quadrants"].get(name) or {}
-            keys = [metric, *(b if metric == "mse" else b.replace("mse", "r2") for b in BASELINES)]
-            found += [float(metrics[key]) for key in keys if metrics.get(key) is not None]
+            keys = [b if metric == "mse" else b.replace("mse", "r2") for b in BASELINES]
+            errors += [float(metrics[metric])] if metrics.get(metric) is not None else []
+            beside += [float(metrics[key]) for key in keys if metrics.get(key) is not None]
     if metric == "r2":
-        least = max(min([0.0, *found]), _LEAST_R2)
+        least = max(min([0.0, *errors, *beside]), _LEAST_R2)
         return floor(10 * least - 0.5) / 10, 1.02
-    usable = [max(value, _LEAST_MSE) for value in found] or [0.01]
+    # A baseline that is (nearly) exact is drawn at the edge: an axis that reached it would squeeze
+    # everything else.
+    least = max(min(errors, default=_USUAL_MSE) / 10, _LEAST_MSE)
+    usable = [value for value in (*errors, *beside) if value >= least] or [_USUAL_MSE]
     low = floor(2 * log10(min(usable)) - 0.2) / 2
     return low, max(ceil(2 * log10(max(usable)) + 0.2) / 2, low + 1)
 
 
 def label_title(points: Points, metric: Metric, noun: str) -> str:
-    best: tuple[str, list[Mean]] | None = None
-    for network in dict.fromkeys(str(point["network"]) for point in points):
-        line = network_line(points, network, "q4", metric)
-        if len(line) > 1 and (best is None or _better(line[-1], best[1][-1], metric)):
-            best = network, line
+    """The finding: what the line that ends best does, or the question while there is none."""
+    best = _best_line(points, metric)
     if best is None:
         return f"How many labels do the estimates need? {METRICS[metric]} by label fraction"
     first, last = best[1][0], best[1][-1]
@@ -179,6 +226,16 @@ def label_title(points: Points, metric: Metric, noun: str) -> str:
         f"{percent(first.x / 100)}, {number(last.value)} at {percent(last.x / 100)} "
         f"({used_network_words(best[0]).lower()})"
     )
+
+
+def _best_line(points: Points, metric: Metric) -> tuple[str, list[Mean]] | None:
+    """The network whose line in Q4 ends best, among those with two points or more."""
+    best: tuple[str, list[Mean]] | None = None
+    for network in dict.fromkeys(str(point["network"]) for point in points):
+        line = network_line(points, network, "q4", metric)
+        if len(line) > 1 and (best is None or _better(line[-1], best[1][-1], metric)):
+            best = network, line
+    return best
 
 
 def _better(first: Mean, second: Mean, metric: Metric) -> bool:

@@ -1,8 +1,8 @@
 """Which window, orders and pair of the heatmap a page shows, kept in the URL for links.
 
-``x`` and ``y`` hold places ``first-last`` counted from 1 in the order drawn; ``pair`` holds the
-positions ``pool-target`` of two rows in input order, so that it survives another order; ``row``
-is one pool row likewise, from 1. What cannot be read counts as absent: a link may be old or
+``x`` and ``y`` hold places ``first-last`` counted from 1 in the order drawn; ``pool`` and
+``target`` hold the numbers of a pair's rows in input order, from 1, so that they survive another
+order; ``row`` is one pool row likewise. What cannot be read counts as absent: a link may be old or
 mistyped.
 """
 
@@ -17,7 +17,7 @@ import streamlit as st
 Side = tuple[int, int] | None
 
 _MOST_DIGITS = 9
-_RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
+_RANGE = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
 
 
 class Window(NamedTuple):
@@ -56,25 +56,34 @@ def wider(window: Window, n_train: int, n_target: int) -> Window:
 
 def read_pair(n_train: int, n_target: int) -> tuple[int, int] | None:
     """Positions (pool, target) of the pair in the URL, None if there is none."""
-    found = _RANGE.fullmatch(st.query_params.get("pair", ""))
-    if found is None:
-        return None
-    pool, target = int(found[1]), int(found[2])
-    return (pool, target) if pool < n_train and target < n_target else None
+    pool, target = _number("pool"), _number("target")
+    if pool is None or target is None:
+        # Links of older versions counted from 0.
+        found = _RANGE.fullmatch(st.query_params.get("pair", ""))
+        if found is None:
+            return None
+        pool, target = int(found[1]) + 1, int(found[2]) + 1
+    return (pool - 1, target - 1) if 0 < pool <= n_train and 0 < target <= n_target else None
 
 
 def write_pair(pool_position: int, target_position: int) -> None:
     """Show this pair from now on."""
-    st.query_params["pair"] = f"{pool_position}-{target_position}"
+    _drop("pair")
+    st.query_params["pool"] = str(pool_position + 1)
+    st.query_params["target"] = str(target_position + 1)
+
+
+def close_pair() -> None:
+    """Show no pair from now on."""
+    for name in ("pair", "pool", "target"):
+        _drop(name)
 
 
 def read_row(n_train: int) -> int | None:
     """Position of the row in the URL, None if there is none."""
-    text = st.query_params.get("row", "")
     # As the data page does, a link counts rows from 1.
-    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
-        return None
-    return int(text) - 1 if 0 < int(text) <= n_train else None
+    number = _number("row")
+    return None if number is None or not 0 < number <= n_train else number - 1
 
 
 def write_row(position: int | None) -> None:
@@ -125,6 +134,13 @@ def choice(
         help=help_text,
     )
     return str(st.session_state[name])
+
+
+def _number(name: str) -> int | None:
+    text = st.query_params.get(name, "")
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        return None
+    return int(text)
 
 
 def _side(name: str, size: int) -> Side:

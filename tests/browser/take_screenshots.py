@@ -1,9 +1,10 @@
 """Take the pictures of the documentation: every page of the demo project in docs/images.
 
-    python tests/browser/take_screenshots.py [--workspace DIR]
+    python tests/browser/take_screenshots.py [--workspace DIR] [--images DIR]
 
-Shows DELIFT (SE) on every page, and SelectIT where it looks different. Runs them first if the
-workspace has no finished run of theirs.
+Every page in both themes, 1440 and 768 pixels wide: page.png, page-dark.png, page-768.png and
+page-768-dark.png. Shows DELIFT (SE) on every page, and SelectIT where it looks different. Runs
+them first if the workspace has no finished run of theirs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -20,12 +22,27 @@ from playwright.sync_api import Page, sync_playwright
 
 from nncift_core import pipeline
 from nncift_core.config import RunConfig
+from nncift_core.pipeline.maps import create_map
 from nncift_core.store import Workspace
 from tests.browser.conftest import CHROMIUM, CHROMIUM_OPTIONS, ROOT, start_server
 
 IMAGES = ROOT / "docs" / "images"
-PAGES = ("home", "data", "run", "trust", "studies", "influence", "select", "compare", "export")
 WIDE, NARROW = 1440, 768
+PAGES = {
+    "home": "",
+    "data": "data",
+    "run": "run",
+    "trust": "trust",
+    "studies": "studies",
+    "influence": "influence",
+    "influence-methods": "influence?tab=methods",
+    "influence-map": "influence?tab=map",
+    "select": "select",
+    "compare": "compare",
+    "export": "export",
+    "jobs": "jobs",
+}
+"""Pictures of the run by pairs, and the address of each."""
 
 
 def finished_run(workspace: Workspace, method: str) -> str:
@@ -57,9 +74,17 @@ def selections_to_compare(workspace: Workspace, run_id: str) -> None:
         pipeline.work(workspace.selection_dir(run_id, made))
 
 
+def map_of_the_rows(workspace: Workspace, run_id: str) -> None:
+    """The map of a run's rows, made if there is none."""
+    folder = create_map(workspace, run_id)
+    if not (folder / "result.json").is_file():
+        pipeline.work(folder)
+
+
 def opened(page: Page, url: str) -> None:
     """Open a page and wait until nothing moves."""
     page.goto(url)
+    page.locator("[data-testid=stMain] h1").first.wait_for()
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.wait_for_selector("[data-testid=stSkeleton]", state="detached")
     page.wait_for_timeout(2500)
@@ -67,8 +92,10 @@ def opened(page: Page, url: str) -> None:
 
 def open_language_model(page: Page) -> None:
     """Unfold the settings of another run and bring those of the language model into view."""
-    page.get_by_text("Set up another run").first.click()
-    page.wait_for_timeout(2500)
+    another = page.get_by_role("button", name="Set up another run")
+    if another.count():
+        another.first.click()
+        page.wait_for_timeout(2500)
     page.get_by_role("heading", name="Language model").evaluate(
         "heading => heading.scrollIntoView({block: 'start'})"
     )
@@ -83,45 +110,57 @@ def keep(page: Page, path: Path) -> None:
     small.save(path, optimize=True)
 
 
+def take(
+    page: Page, link: Callable[[str, str], str], runs: tuple[str, str], folder: Path, ending: str
+) -> None:
+    """All pictures of one width and theme; ``link`` gives the address of a page and a run."""
+    by_pairs, by_rows = runs
+    for name, place in PAGES.items():
+        opened(page, link(place, by_pairs))
+        keep(page, folder / f"{name}{ending}.png")
+    opened(page, link("influence", by_rows))
+    keep(page, folder / f"influence-rows{ending}.png")
+    opened(page, link("run?new=1&method=selectit", by_rows))
+    open_language_model(page)
+    keep(page, folder / f"run-model{ending}.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", type=Path)
-    parser.add_argument("--dark", action="store_true", help="into a temporary folder, to look at")
+    parser.add_argument("--images", type=Path, default=IMAGES)
     options = parser.parse_args()
     root = options.workspace or Path(tempfile.mkdtemp()) / "workspace"
     root.mkdir(parents=True, exist_ok=True)
     workspace = Workspace.open(root)
     project = pipeline.ensure_demo(workspace).id
-    by_pairs, by_rows = (finished_run(workspace, name) for name in ("delift-se", "selectit"))
-    selections_to_compare(workspace, by_pairs)
-    folder = Path(tempfile.mkdtemp()) if options.dark else IMAGES
-    folder.mkdir(parents=True, exist_ok=True)
+    runs = finished_run(workspace, "delift-se"), finished_run(workspace, "selectit")
+    selections_to_compare(workspace, runs[0])
+    map_of_the_rows(workspace, runs[0])
+    options.images.mkdir(parents=True, exist_ok=True)
     server = start_server(root.absolute())
+
+    def link(place: str, run: str) -> str:
+        name, _, query = place.partition("?")
+        return f"{server.url}/{name}?project={project}&run={run}" + (f"&{query}" if query else "")
+
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
             for width in (WIDE, NARROW):
-                context = browser.new_context(
-                    viewport={"width": width, "height": 1000},
-                    color_scheme="dark" if options.dark else "light",
-                )
-                page = context.new_page()
-                ending = "" if width == WIDE else f"-{width}"
-                link = f"project={project}&run="
-                for name in PAGES:
-                    place = "" if name == "home" else name
-                    opened(page, f"{server.url}/{place}?{link}{by_pairs}")
-                    keep(page, folder / f"{name}{ending}.png")
-                opened(page, f"{server.url}/influence?{link}{by_rows}")
-                keep(page, folder / f"influence-rows{ending}.png")
-                opened(page, f"{server.url}/run?{link}{by_rows}&method=selectit")
-                open_language_model(page)
-                keep(page, folder / f"run-model{ending}.png")
-                context.close()
+                for theme in ("light", "dark"):
+                    context = browser.new_context(
+                        viewport={"width": width, "height": 1000}, color_scheme=theme
+                    )
+                    ending = ("" if width == WIDE else f"-{width}") + (
+                        "-dark" if theme == "dark" else ""
+                    )
+                    take(context.new_page(), link, runs, options.images, ending)
+                    context.close()
             browser.close()
     finally:
         server.kill()
-    sys.stdout.write(f"{folder}\n")
+    sys.stdout.write(f"{options.images}\n")
 
 
 if __name__ == "__main__":

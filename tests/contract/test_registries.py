@@ -51,7 +51,7 @@ NEEDS = {
     "objective": {"target-matrix", "pool-matrix", "existing-matrix", "row-scores"},
     "optimizer": {"matrix", "blocks"},
     "use case": {"target-matrix", "pool-matrix", "existing-matrix"},
-    "export schema": {"raw", "rows"},
+    "export schema": {"raw", "rows", "turns"},
 }
 SMALL_LESS = LessConfig(epochs=1, rank=2, dimensions=256, warmup_share=0.1)
 

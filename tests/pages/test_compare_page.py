@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nncift_core.errors import EncoderError
+from nncift_core.selection.actions import curation
 from nncift_core.store import SelectedRow
 from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
@@ -112,10 +113,45 @@ def test_rows_only_in_one_with_search(runs: Runs, add: Any) -> None:
     page.button(key=f"only-{two}-forth").click().run()
     assert page.dataframe[-1].value["Rank in B"].tolist() == list(range(61, 91))
     prompt = page.dataframe[-1].value["Prompt"].tolist()[0]
-    page.text_input(key=f"only-{two}-search").set_value(prompt.upper()).run()
+    assert page.query_params["only"] == "B"
+    page.text_input(key=f"only-{two}-q").set_value(f'"{prompt.upper()}"').run()
     assert page.dataframe[-1].value["Prompt"].tolist() == [prompt]
-    page.text_input(key=f"only-{two}-search").set_value("no row says this").run()
-    assert "No row holds 'no row says this'" in every_text(page)
+    page.text_input(key=f"only-{two}-q").set_value("no row says this").run()
+    assert "No such row matches the filter" in every_text(page)
+    # A link brings table and filter back.
+    again = _compare(runs, [one, two], only="B", q="no row says this")
+    assert "No such row matches the filter" in every_text(again)
+
+
+def test_rows_are_pinned_and_opened_from_here(runs: Runs, add: Any) -> None:
+    one, two = add("One", 0, 20), add("Two", 10, 40)
+    page = _compare(runs, [one, two])
+    key = page.dataframe[-1].key
+    ids = page.dataframe[-1].value["Row id"].tolist()
+    page.session_state[key] = {"selection": {"rows": [2, 0], "columns": [], "cells": []}}
+    page.run()
+    assert page.query_params["row"] == ids[0]
+    assert "**Rank 1** · " in every_text(page)
+    assert "2 rows marked" in every_text(page)
+    page.button(key=f"only-{one}-pin").click().run()
+    assert not page.exception and not page.error
+    log = curation(runs.workspace.catalog.actions(runs.predicted))
+    assert log.pinned == (ids[0], ids[2])
+    assert "pinned 2" in every_text(page)
+    page.button(key=f"only-{one}-undo").click().run()
+    assert curation(runs.workspace.catalog.actions(runs.predicted)).pinned == ()
+
+
+def test_one_click_compares_the_runs(runs: Runs, add: Any) -> None:
+    ids = [add("One", 0, 20), add("Two", 10, 40)]
+    assert "one-of-each" not in {button.key for button in _compare(runs, ids).button}
+    exact = runs.add_exact()
+    (own,) = runs.workspace.catalog.selections(exact)
+    page = _compare(runs, ids)
+    page.button(key="one-of-each").click().run()
+    assert page.query_params["with"] == f"{ids[1]},{own.id}"
+    assert page.button(key="one-of-each").disabled
+    assert not page.exception and not page.error
 
 
 def test_nothing_is_only_in_a_part_of_another(runs: Runs, add: Any) -> None:

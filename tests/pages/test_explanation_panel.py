@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from nncift_core.pipeline.explained import CoverageReport, RowExplanation, TargetLine, WorstLine
 from nncift_core.pipeline.explaining import explain_selection
 from nncift_core.selection.explanations import GroupCoverage
-from pages._ui import explanation
+from pages._ui import coverage_panel, explanation
 from tests.pages.conftest import Place
 from tests.pages.finished import Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
@@ -65,12 +65,12 @@ def _row(**changed: Any) -> RowExplanation:
 def _draw(part: str, shown: Any, *, pointwise: bool = False) -> AppTest:
     # Its text is run elsewhere, so it may use nothing of this module.
     def script(part, desk, shown):  # type: ignore[no-untyped-def]
-        from pages._ui import explanation
+        from pages._ui import coverage_panel, explanation
 
         if part == "row":
             explanation.row_explanation(desk, shown, 1)
         else:
-            explanation.coverage_panel(desk, shown)
+            coverage_panel.coverage_panel(desk, shown)
 
     desk = SimpleNamespace(view=SimpleNamespace(pointwise=pointwise))
     app = AppTest.from_function(script, args=(part, desk, shown), default_timeout=30).run()
@@ -146,7 +146,7 @@ def test_coverage_in_a_sentence_two_charts_and_a_table() -> None:
 
 def test_nothing_can_be_covered() -> None:
     none = GroupCoverage("all targets", 3, 0.0, 0.0, None, None)
-    assert "nothing can be covered" in explanation.coverage_words(CoverageReport(none, (), ()))
+    assert "nothing can be covered" in coverage_panel.coverage_words(CoverageReport(none, (), ()))
 
 
 @pytest.mark.parametrize("chosen", [True, False])

@@ -20,14 +20,63 @@ def test_empty_workspace_says_what_will_be_here(open_app, empty_workspace, words
     assert "Choose its data" in labels(app)
 
 
-def test_the_demo_is_ready_to_open_and_leads_to_a_run(open_app, demo_workspace, words) -> None:
+def test_the_only_project_is_open_and_leads_to_a_run(open_app, demo_workspace, words) -> None:
     app = open_app()
     assert "120 pool rows, 60 target rows" in words(app)
-    app.button(key=f"open-{demo_workspace.project.id}").click().run()
     assert app.query_params["project"] == demo_workspace.project.id
     primary = [button.label for button in app.button if button.proto.type == "primary"]
     assert primary == ["Set up the first run"]
     assert "no run yet" in words(app)
+
+
+@pytest.fixture
+def many_projects(demo_workspace):
+    """Fourteen projects, the newest called ``Extra 12``."""
+    for number in range(13):
+        demo_workspace.workspace.catalog.add_project(
+            f"Extra {number}", demo_workspace.project.pool_id
+        )
+    return demo_workspace
+
+
+def test_several_projects_are_a_choice(open_app, demo_workspace) -> None:
+    other = demo_workspace.workspace.catalog.add_project("Other", demo_workspace.project.pool_id)
+    app = open_app()
+    assert "project" not in app.query_params
+    app.button(key=f"open-{other.id}").click().run()
+    assert app.query_params["project"] == other.id
+
+
+def test_many_projects_are_searched(open_app, many_projects, words) -> None:
+    app = open_app()
+    assert "The newest 12 of 14 are shown" in words(app)
+    assert "**Demo**" not in words(app)
+    app.text_input(key="find").input("extra 12").run()
+    assert "**Extra 12**" in words(app)
+    assert "**Extra 1**" not in words(app)
+    app = open_app("home", {"find": "nobody"})
+    assert "No project has these words" in words(app)
+
+
+def test_the_run_switcher_is_there_where_there_is_a_choice(open_app, make_run) -> None:
+    from nncift_core.jobs import JobState
+
+    older = make_run(JobState("failed"))
+    app = open_app("home", older.query)
+    assert [box.label for box in app.sidebar.selectbox] == ["Project"]
+    newer = make_run(JobState("done"))
+    app = open_app("home", older.query)
+    switcher = app.sidebar.selectbox(key="run-switcher")
+    assert switcher.value == older.run_id
+    switcher.select(newer.run_id).run()
+    assert app.query_params["run"] == newer.run_id
+
+
+def test_where_we_are_and_the_short_cut(open_app, finished_run, labels) -> None:
+    app = open_app("home", finished_run.query)
+    assert "**3. Trust**" in labels(app)
+    links = [link.proto.label for link in app.main.get("page_link")]
+    assert links == ["Export the subset"]
 
 
 @pytest.mark.parametrize(
@@ -99,10 +148,12 @@ def test_the_workspace_that_cannot_be_written(open_app, tmp_path, words) -> None
 
 def test_new_project_begins_on_the_data_page(open_app, demo_workspace, words) -> None:
     app = open_app()
-    app.text_input[0].input("Demo")
+    name = next(field for field in app.text_input if field.label == "Name")
+    name.input("Demo")
     app.button[-1].click().run()
     assert "already" in app.warning[0].value
-    app.text_input[0].input("  My   *new* one ")
+    name = next(field for field in app.text_input if field.label == "Name")
+    name.input("  My   *new* one ")
     app.button[-1].click().run()
     assert app.title[0].value == "Data"
     assert app.text_input(key="new").value == "My *new* one"
@@ -111,6 +162,7 @@ def test_new_project_begins_on_the_data_page(open_app, demo_workspace, words) ->
 def test_user_text_is_escaped(open_app, demo_workspace) -> None:
     name = "*a* <b>b</b> [x](http://y) $z$"
     demo_workspace.workspace.catalog.rename_project(demo_workspace.project.id, name)
+    demo_workspace.workspace.catalog.add_project("Other", demo_workspace.project.pool_id)
     app = open_app()
     card = next(m.value for m in app.markdown if "http" in m.value)
     assert card == "**\\*a\\* \\<b\\>b\\</b\\> \\[x\\]\\(http:\u2060//y\\) \\$z\\$**"
@@ -148,7 +200,6 @@ def test_pages_load_without_torch(page, small_demo, tmp_path) -> None:
 import sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60).run()
-app.button(key="open-" + app.button[0].key.removeprefix("open-")).click().run()
 if {page!r} != "home":
     app.switch_page("pages/{page}.py").run()
 assert not app.exception, app.exception

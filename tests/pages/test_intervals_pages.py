@@ -14,7 +14,6 @@ from nncift_core.files import write_json
 from nncift_core.network.conformal import calibrate_run
 from nncift_core.pipeline import RunView
 from nncift_core.types import Pairs
-from pages._ui.charts_heatmap import heatmap_chart
 from pages._ui.estimators import candidate_table, picked_words, rival_words
 from pages._ui.format import number
 from pages._ui.quadrants import PAIRS, ROWS, accuracy_table
@@ -187,7 +186,7 @@ def test_intervals_that_the_library_calibrates_are_shown_as_they_are(runs: Runs)
     assert by_line["unseen rows x seen targets (Q2)"] == (
         f"± {number(found['pairs']['q2']['half_width'])}"
     )
-    page = open_page("influence", runs.query(runs.predicted))
+    page = open_page("influence", runs.query(runs.predicted, tab="rows"))
     column = table_with(page, "±")["±"].tolist()
     assert set(column) <= {"-", number(found["rows"]["seen"]["half_width"], 2)}
 
@@ -217,15 +216,17 @@ def vars_of(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
 
 def test_rows_are_listed_with_how_far_their_means_may_be_off(runs: Runs) -> None:
     view = with_files(runs, runs.predicted)
-    page = open_page("influence", runs.query(runs.predicted))
+    page = open_page("influence", runs.query(runs.predicted, tab="rows"))
     labels = view.estimates.labels
     assert labels is not None
     seen = set(labels.training.helper.tolist())
-    highest, _ = view.extremes("pool", 10)
+    highest = view.order("pool", "influence")[:50]
     expected = ["0.0071" if int(i) in seen else "0.0082" for i in highest]
     assert table_with(page, "Mean influence")["±"].tolist() == expected
     text = every_text(page)
     assert "the true mean influence of 90 % of such rows" in text
+    text = every_text(open_page("influence", runs.query(runs.predicted)))
+    assert "The pale band below" in text
     assert "An estimate of one pair is within ± 0.064 of the truth for 90 %" in text
 
 
@@ -233,7 +234,9 @@ def test_influence_without_intervals_shows_none(runs: Runs) -> None:
     view = with_files(runs, runs.predicted, None)
     page = open_page("influence", runs.query(runs.predicted, pair="0-0"))
     assert "±" not in every_text(page)
-    assert "±" not in table_with(page, "Mean influence")
+    assert "pale band" not in every_text(page)
+    rows = open_page("influence", runs.query(runs.predicted, tab="rows"))
+    assert "±" not in table_with(rows, "Mean influence")
     assert figures(page)["Predicted influence"].startswith("~ ")
     assert view.heatmap((0, 4), (0, 3)).half_width is None
 
@@ -243,16 +246,16 @@ def test_cells_tell_how_far_they_may_be_off(runs: Runs) -> None:
     window = view.heatmap((0, 12), (0, 9))
     assert window.half_width is not None
     assert window.half_width.shape == window.values.shape
-    texts = (
-        heatmap_chart(window, title="", pool_axis="", target_axis="", clickable=True).data[1].text
-    )
-    for place, words in enumerate(texts):
+    for place, width in enumerate(window.half_width.ravel().tolist()):
         target, pool = divmod(place, 12)
         pair = view.pair(pool, target)
         # A label stands in where there is one.
-        assert ("±" in words) == (pair.true is None)
+        assert np.isfinite(width) == (pair.true is None)
         if pair.true is None:
-            assert words.endswith(f"± {pair.half_width:.2g}")
+            assert width == pytest.approx(pair.half_width, rel=1e-6)
+    page = open_page("influence", runs.query(runs.predicted, x="1-12", y="1-9"))
+    (told,) = page.get("bidi_component")
+    assert json.loads(told.proto.json)["halfWidths"]["hi"] == pytest.approx(0.0641)
 
 
 def test_scores_of_single_rows_have_intervals_too(model_runs: Runs) -> None:
@@ -262,10 +265,11 @@ def test_scores_of_single_rows_have_intervals_too(model_runs: Runs) -> None:
     unseen = int(np.flatnonzero(~np.isfinite(view.true_scores))[0])
     page = open_page("influence", model_runs.query(run_id, row=str(unseen + 1), columns="input"))
     assert figures(page)["Predicted score"].endswith(" ± 0.021")
-    tables = [d.value for d in page.dataframe if "±" in d.value]
-    assert len(tables) == 3
+    (table,) = [d.value for d in page.dataframe if "±" in d.value]
     known = {"label": "label", "estimate": "0.021"}
-    assert tables[0]["±"].tolist() == [known[k] for k in tables[0]["Known from"]]
+    assert table["±"].tolist() == [known[k] for k in table["Known from"]]
+    rows = open_page("influence", model_runs.query(run_id, tab="rows"))
+    assert set(table_with(rows, "Score")["±"]) <= set(known.values())
     page = open_page("trust", model_runs.query(run_id))
     table = table_with(page, "Half width")
     assert table["Estimate of"].tolist() == ["score of an unseen row"]

@@ -54,11 +54,16 @@ def test_an_exported_selection_stays_as_it_is(runs: Runs, page: Any) -> None:
 def test_a_link_opens_a_kept_selection_read_only(runs: Runs, page: Any) -> None:
     first, _ = runs.workspace.catalog.selections(runs.predicted)
     page = open_page("select", runs.query(runs.predicted, selection=first.id))
-    assert not _keys(page) & {"pin", "ban", "undo", "select"}
-    rows, total = runs.workspace.catalog.browse_selection(first.id)
+    assert not _keys(page) & {"rows-pin", "rows-ban", "rows-undo", "select"}
+    rows = runs.workspace.catalog.selection_rows(first.id)
     chosen = page.dataframe[0].value
-    assert total == first.row_count == len(chosen)
-    assert chosen["Why"].tolist() == [row.selected.reason for row in rows]
-    page.segmented_control(key="saved-part").set_value("Left out").run()
-    assert len(page.dataframe[0].value) == min(50, N_TRAIN - total)
+    assert len(rows) == first.row_count == len(chosen)
+    assert chosen["Why"].tolist() == [row.reason for row in rows]
+    assert chosen["Row id"].tolist() == [row.row_id for row in rows]
+    page.segmented_control(key="saved-part").set_value("left-out").run()
+    left = page.dataframe[0].value
+    assert len(left) == min(50, N_TRAIN - len(rows))
+    assert not set(left["Row id"]) & set(chosen["Row id"])
+    page.segmented_control(key="saved-part").set_value("coverage").run()
+    assert "of what the whole pool could give" in every_text(page)
     assert "next-step" in _keys(page)

@@ -22,7 +22,7 @@ from nncift_core.pipeline.inputs import uses_states
 from pages._ui.config_fields import field_choices, field_key, label_of
 from pages._ui.method_cards import needs_words
 from pages._ui.model_form import ModelFields
-from pages._ui.run_cost import pilot_words, rate_words
+from pages._ui.run_cost import rate_words, saving_words, source_words
 from pages._ui.runs import label_unit, stage_words, stages_of
 from tests.pages.conftest import Place, make_spec
 
@@ -73,9 +73,9 @@ def test_each_method_brings_its_own_fields(
     # It would run code on the server for anybody with the page.
     assert "trust-remote-code" not in keys_of(app)
     text = words(app)
-    assert ("small demo model" in text) == bool(expected)
+    assert ("knows only the demo data" in text) == bool(expected)
     assert ("HuggingFaceTB/SmolLM2-135M-Instruct" in text) == bool(expected)
-    assert ("Language model" in [h.value for h in app.subheader]) == bool(expected)
+    assert ("Language model" in [field.label for field in app.text_input]) == bool(expected)
     assert len([b for b in app.button if (b.key or "").startswith("method-")]) == len(METHODS.names)
 
 
@@ -202,8 +202,7 @@ def test_the_cost_is_unknown_until_it_is_measured(
 ) -> None:
     query = {**demo_workspace.query, "method": "delift", "labels": "20"}
     app = open_app("run", query)
-    assert "rate unknown" in words(app)
-    assert "besides the labelling" in words(app)
+    assert "unknown until measured" in words(app)
     app.button(key="pilot").click().run()
     assert not app.exception and not app.error
     (folder,) = started
@@ -262,9 +261,10 @@ def test_a_measured_rate_tells_the_cost(open_app, demo_workspace, words, monkeyp
     monkeypatch.setattr("nncift_core.pipeline.cost.known_rate", lambda workspace, config: 24.0)
     app = open_app("run", {**demo_workspace.query, "method": "delift", "labels": "20"})
     text = words(app)
-    assert "pilot: **24.0 pairs/s** · full labelling **~ 5 min**" in text
+    assert "Full labelling **~ 5 min**, this run **~ " in text
     assert "saved **" in text
-    assert "besides the labelling" not in text
+    assert "Labels at 24.0 pairs/s, as measured here." in text
+    assert "unknown" not in text
     assert "pilot" not in [button.key for button in app.button]
 
 
@@ -301,8 +301,7 @@ def test_names_of_fields() -> None:
 def test_what_methods_need_in_words() -> None:
     assert needs_words(METHODS["delift-se"].needs) == "Needs a sentence encoder."
     assert needs_words(METHODS["less"].needs) == (
-        "Needs a language model and gradients of its LoRA weights. Uses the model's chat "
-        "template where it has one."
+        "Needs a language model and gradients of its LoRA weights."
     )
 
 
@@ -341,13 +340,24 @@ def test_stages_are_named_by_what_they_count() -> None:
 
 
 def test_cost_in_words() -> None:
-    cost: Any = SimpleNamespace(
-        label_rate=24.0, unit="pairs", full_seconds=68_400.0, label_seconds=1_260.0
+    def cost(seconds: float, label_seconds: float | None = 1.0) -> Any:
+        return SimpleNamespace(
+            seconds=seconds, label_seconds=label_seconds, label_rate=24.0, unit="pairs",
+            label_units=500, full_units=9_000, measured_here=True, rows_to_embed=0,
+        )  # fmt: skip
+
+    assert saving_words(cost(1_260.0), cost(68_400.0), exact=False) == (
+        "Full labelling **~ 19 h**, this run **~ 21 min**, saved **98.2 %**"
     )
-    assert pilot_words(cost) == (
-        "pilot: **24.0 pairs/s** · full labelling **~ 19 h** · this run **~ 21 min** · "
-        "saved **98.2 %**"
+    # What takes any time at all never saves everything.
+    assert "saved **99.9 %**" in saving_words(cost(1.0), cost(1e9), exact=False)
+    assert "*Exact* costs no more" in saving_words(cost(20.0), cost(2.0), exact=False)
+    assert saving_words(cost(120.0), cost(120.0), exact=True).startswith("This run **~ 2 min**")
+    unknown = saving_words(cost(40.0, None), cost(90.0, None), exact=False)
+    assert "9,000 pairs" in unknown and "**unknown until measured**" in unknown
+    assert source_words(cost(1.0)) == (
+        "Labels at 24.0 pairs/s, as measured here. Other rates are from earlier runs in this "
+        "workspace."
     )
-    assert pilot_words(cost, exact=True).endswith("full labelling **~ 19 h**")
     assert rate_words(0.125, "gradients") == "8.00 s per gradient"
     assert rate_words(None, "rows") == "rate unknown"

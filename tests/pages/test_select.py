@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nncift_core import jobs
+from nncift_core.datasets.row_filter import RowFilter
 from nncift_core.errors import DataError
 from nncift_core.pipeline import create_selection, curation, pending_selections
 from tests.pages.conftest import Place
@@ -48,7 +49,8 @@ def test_the_page_begins_with_what_the_run_itself_chose(runs: Runs) -> None:
     assert page.button(key="next-step").label == "Take it to the trainer"
     assert "**Exact**" in words
     assert int(_figure(page, "Tokens").replace(",", "")) > record.row_count
-    assert len(page.get("plotly_chart")) == 1
+    assert len(page.get("plotly_chart")) == 2
+    assert _figure(page, "Targets covered").endswith("%")
     # Defaults stay out of the link.
     assert set(page.query_params) <= {"project", "run"}
     # What would need rows that the model was already tuned on is not offered.
@@ -128,8 +130,10 @@ def test_links_that_mean_nothing_open_the_defaults(runs: Runs) -> None:
         "duplicates": "z",
         "optimizer": "w",
         "part": "v",
+        "least-tokens": "-1",
+        "most-tokens": "1" * 40,
         "shortest": "-1",
-        "longest": "1" * 40,
+        "row": "<script>",
         "out": "q",
         "selection": "gone",
     }
@@ -142,14 +146,14 @@ def test_the_link_brings_the_form_back(runs: Runs) -> None:
     page = open_page("select", runs.query(runs.predicted))
     page.selectbox(key="use-case").set_value("target")
     page.slider(key="budget-share").set_value(15)
-    page.number_input(key="shortest").set_value(12)
+    page.number_input(key="least-tokens").set_value(12)
     page.selectbox(key="duplicates").set_value("keep").run()
     ids = _ids(page)
     link = {name: page.query_params[name] for name in page.query_params}
     again = open_page("select", link)
     assert _ids(again) == ids
     assert again.selectbox(key="use-case").value == "target"
-    assert again.number_input(key="shortest").value == 12
+    assert again.number_input(key="least-tokens").value == 12
     assert again.selectbox(key="duplicates").value == "keep"
 
 
@@ -191,19 +195,51 @@ def test_left_out_rows_say_why_and_the_next_one_comes_first(runs: Runs) -> None:
     assert _ids(page) == [*chosen, first]
 
 
-def test_search_finds_rows_and_says_when_there_is_none(runs: Runs) -> None:
+def test_the_filter_means_the_same_in_every_table(runs: Runs) -> None:
     page = open_page("select", runs.query(runs.predicted))
     prompt = page.dataframe[0].value["Prompt"][0]
-    page.text_input(key="chosen-search").set_value(prompt.upper()).run()
+    word = max(prompt.split(), key=len)
+    page.text_input(key="chosen-q").set_value(word.upper()).run()
+    assert page.query_params["q"] == word.upper()
     assert 1 in page.dataframe[0].value["Rank"].tolist()
-    assert len(page.dataframe[0].value) < N_TRAIN // 4
-    page.text_input(key="chosen-search").set_value("no row says this").run()
-    assert "No row holds 'no row says this'" in every_text(page)
+    found = set(_ids(page))
+    page.segmented_control(key="part").set_value("left-out").run()
+    assert page.text_input(key="left-out-q").value == word.upper()
+    found |= set(_ids(page)) if page.dataframe else set()
+    project = runs.workspace.catalog.project(runs.project_id)
+    rows = runs.workspace.catalog.dataset_rows(project.pool_id)
+    matches = RowFilter(word).matches(rows)
+    assert found == {row.id for row, matched in zip(rows, matches, strict=True) if matched}
+    page.text_input(key="left-out-q").set_value("no row says this").run()
+    assert "No such row matches the filter" in every_text(page)
     assert not page.dataframe
-    assert page.button(key="pin").disabled
+    assert page.button(key="rows-pin").disabled
+    page.button(key="left-out-clear").click().run()
+    assert "q" not in page.query_params
     page.segmented_control(key="part").set_value("coverage").run()
     assert not page.exception and not page.error
     assert "of what the whole pool could give" in every_text(page)
+
+
+def test_the_opened_row_is_in_the_link(runs: Runs) -> None:
+    page = open_page("select", runs.query(runs.predicted))
+    row_id = _ids(page)[3]
+    key = page.dataframe[0].key
+    page.session_state[key] = {"selection": {"rows": [3], "columns": [], "cells": []}}
+    page.run()
+    assert page.query_params["row"] == row_id
+    assert "Chosen at rank 4." in every_text(page)
+    again = open_page("select", runs.query(runs.predicted, row=row_id, part="left-out"))
+    assert "Chosen at rank 4." in every_text(again)
+    again.button(key="close-row").click().run()
+    assert "row" not in again.query_params
+    assert "Chosen at rank" not in every_text(again)
+    # A mark that is taken away closes what it opened.
+    page.session_state[key] = {"selection": {"rows": [], "columns": [], "cells": []}}
+    page.run()
+    assert "row" not in page.query_params
+    gone = open_page("select", runs.query(runs.predicted, row="![x](http://a.b)"))
+    assert "is not in the pool of this run" in every_text(gone)
 
 
 def test_failed_selection_says_why_and_can_be_removed(runs: Runs) -> None:
@@ -254,8 +290,10 @@ def test_failed_run_leads_to_the_run_page(failed_job: Place) -> None:
 def test_the_page_holds_no_array_maths_and_no_sql() -> None:
     root = Path(__file__).resolve().parents[2] / "pages"
     names = ("select.py", *(f"_ui/{name}.py" for name in (
-        "curation", "desk", "save_form", "saved_selection", "selection_budget", "selection_form",
-        "selection_state", "selection_tables", "selection_words", "selections")))  # fmt: skip
+        "coverage_panel", "curation", "desk", "explanation", "row_actions", "save_form",
+        "saved_list", "saved_selection", "selection_budget", "selection_form", "selection_growth",
+        "selection_panel", "selection_rows", "selection_state", "selection_tables",
+        "selection_words", "selections")))  # fmt: skip
     for name in names:
         text = (root / name).read_text("utf-8")
         assert "import numpy" not in text and "SELECT " not in text, name

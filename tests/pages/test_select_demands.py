@@ -43,10 +43,10 @@ def test_a_ban_takes_the_row_out_and_undo_restores_the_selection_exactly(
     runs: Runs, page: Any
 ) -> None:
     before = _ids(page)
-    assert page.button(key="undo").disabled
+    assert page.button(key="rows-undo").disabled
     _tick(page, 0, 2)
-    assert "2 rows ticked" in every_text(page)
-    _click(page, "ban")
+    assert "2 rows marked" in every_text(page)
+    _click(page, "rows-ban")
     assert not page.error
     after = _ids(page)
     assert not {before[0], before[2]} & set(after)
@@ -56,13 +56,13 @@ def test_a_ban_takes_the_row_out_and_undo_restores_the_selection_exactly(
     log = curation(runs.workspace.catalog.actions(runs.predicted))
     assert log.banned == (before[0], before[2])
     # Nothing is ticked in the new table.
-    assert page.button(key="ban").disabled
-    _click(page, "undo")
-    _click(page, "undo")
+    assert page.button(key="rows-ban").disabled
+    # What was banned together is taken back together.
+    _click(page, "rows-undo")
     assert _ids(page) == before
-    assert page.button(key="undo").disabled
-    _click(page, "redo")
-    assert before[0] not in _ids(page)
+    assert page.button(key="rows-undo").disabled
+    _click(page, "rows-redo")
+    assert not {before[0], before[2]} & set(_ids(page))
     # Another tab finds the same.
     again = open_page("select", runs.query(runs.predicted, budget="10"))
     assert _ids(again) == _ids(page)
@@ -72,29 +72,29 @@ def test_a_pin_brings_a_left_out_row_in_first_and_says_so(page: Any) -> None:
     page.segmented_control(key="part").set_value("left-out").run()
     wanted = _ids(page)[30]
     _tick(page, 30)
-    _click(page, "pin")
+    _click(page, "rows-pin")
     assert wanted not in _ids(page)
     page.segmented_control(key="part").set_value("chosen").run()
     assert _ids(page)[0] == wanted
     assert page.dataframe[0].value["Why"][0].startswith("pinned")
     assert "pinned 1" in every_text(page)
     _tick(page, 0)
-    assert page.button(key="pin").disabled
-    assert not page.button(key="release").disabled
-    _click(page, "release")
+    assert page.button(key="rows-pin").disabled
+    assert not page.button(key="rows-release").disabled
+    _click(page, "rows-release")
     assert wanted not in _ids(page)
 
 
 def test_banned_rows_can_be_found_and_released(page: Any) -> None:
     banned = _ids(page)[0]
     _tick(page, 0)
-    _click(page, "ban")
+    _click(page, "rows-ban")
     page.segmented_control(key="part").set_value("left-out").run()
     page.selectbox(key="left-out-kind").set_value("banned").run()
     assert _ids(page) == [banned]
     assert page.dataframe[0].value["Why it is out"][0] == "banned by hand"
     _tick(page, 0)
-    _click(page, "release")
+    _click(page, "rows-release")
     assert "banned 0" in every_text(page)
 
 
@@ -115,7 +115,7 @@ def test_a_rule_bans_and_dropping_it_takes_that_back(page: Any) -> None:
     _add(page, "rule-text", "tokens < 9; response contains a")
     assert not page.error
     assert "2 rules" in every_text(page)
-    _click(page, "undo")
+    _click(page, "rows-undo")
     assert "1 rule" in every_text(page)
 
 
@@ -143,7 +143,7 @@ def test_demands_that_cannot_be_met_are_said_and_can_be_taken_back(page: Any) ->
     _add(page, "rule-text", "characters > 0")
     assert len(page.error) == 1
     assert not page.dataframe
-    _click(page, "undo")
+    _click(page, "rows-undo")
     assert not page.error
     assert _ids(page) == before
 
@@ -171,20 +171,21 @@ def test_a_ticked_row_is_read_in_full_as_it_stands(runs: Runs, page: Any) -> Non
     _tick(page, 3)
     project = runs.workspace.catalog.project(runs.project_id)
     rows = {row.id: row for row in runs.workspace.catalog.dataset_rows(project.pool_id)}
-    assert rows[row_id].prompt in [code.value for code in page.code]
-    assert rows[row_id].response in [code.value for code in page.code]
+    shown = every_text(page) + "".join(text.value for text in page.text)
+    assert rows[row_id].prompt in shown
+    assert rows[row_id].response in shown
 
 
 def test_more_pins_than_the_budget_holds_cannot_be_kept(runs: Runs, page: Any) -> None:
     _tick(page, 3, 4)
-    _click(page, "pin")
-    query = runs.query(runs.predicted, budget="1", shortest="50", longest="10")
+    _click(page, "rows-pin")
+    query = runs.query(runs.predicted, budget="1", **{"least-tokens": "50", "most-tokens": "10"})
     page = open_page("select", query, problems=True)
     # First the lengths, which no row can have.
     assert len(page.error) == 1
     assert "do not exist" in page.error[0].value.replace("\n", " ")
-    page.number_input(key="shortest").set_value(0)
-    page.number_input(key="longest").set_value(0).run()
+    page.number_input(key="least-tokens").set_value(0)
+    page.number_input(key="most-tokens").set_value(0).run()
     assert len(page.error) == 1
     assert page.error[0].value.startswith("Your pins and quotas ask for 2 rows, more than the 1")
     assert "select" not in {button.key for button in page.button}

@@ -147,7 +147,10 @@ def test_finished_is_found_again_by_its_settings(
     folder = make_study(demo_workspace, request(), JobState("done"), 6)
     other = make_study(demo_workspace, StudyRequest("network-size"), JobState("done"), 3)
     app = open_app("studies", demo_workspace.query)
-    # The usual fractions are another study.
+    # The latest of its kind, of the same method, is there at once.
+    assert "6 of 6 points" in words(app)
+    # Other fractions are another study.
+    app.text_input(key="study-fractions").set_value("0.1, 0.3").run()
     assert "No such study yet" in words(app)
     assert labels(app).count("Open") == 2
     app.text_input(key="study-fractions").set_value("0.1,0.2,0.4").run()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nncift_core.pipeline.comparison_words import headline
+from nncift_core.pipeline.comparison_words import coverage_words, headline
 from nncift_core.selection import comparison
 from pages._ui.charts_compare import (
     COLORS,
@@ -157,3 +157,24 @@ def test_the_sentence_tells_of_each_kind() -> None:
     assert words[0].startswith("All three share 5 rows.")
     assert words[1].startswith("By true influence (DELIFT (SE), run r-1), C covers")
     assert words[1].endswith("whole pool; B 40 %, A 30 %.")
+
+
+@pytest.mark.parametrize(
+    ("gaps", "words"),
+    [
+        ((0.5, -0.44), "A covers the targets best: it closes 50 % of the gap between random rows"),
+        ((0.5, -0.44), "whole pool; B covers them no better than random rows do."),
+        ((-0.1, 0.2, 0.0), "whole pool; C and A cover them no better than random rows do."),
+        ((0.3, 0.2, -2.0), "whole pool; B 20 %; C covers them no better than random rows do."),
+        ((-0.2, -0.1), "none of the two covers the targets better than random rows of the same "),
+        ((-0.2, -0.1), "number; B comes nearest."),
+        ((-0.2, 0.0, -0.1), "none of the three covers"),
+    ],
+)
+def test_what_random_rows_do_as_well_is_said_in_words(gaps: tuple[float, ...], words: str) -> None:
+    found = _found(*range(5, 5 + len(gaps)))
+    for one, gap in zip(found["coverage"]["selections"], gaps, strict=True):
+        one["gap_closed"] = gap
+    (sentence,) = coverage_words(found)
+    assert words in sentence
+    assert "-" not in sentence.replace("r-1", "")

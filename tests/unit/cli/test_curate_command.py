@@ -41,10 +41,9 @@ def test_actions_are_done_in_the_order_given(cli: Any, run: Any, tmp_path: Path)
         "--ban-where", "characters>5000; response contains \"a;b\"", "--unpin", ids[0],
         "--undo", "--json",
     ).summary  # fmt: skip
+    # The rows of one option are one action, rules are one each.
     assert _kinds(workspace, run_id) == [
-        ("pin", ids[0]),
-        ("pin", ids[1]),
-        ("pin", ids[2]),
+        ("pin", ",".join(ids[:3])),
         ("ban", ids[1]),
         ("ban-where", "characters > 5000"),
         ("ban-where", 'response contains "a;b"'),
@@ -56,8 +55,8 @@ def test_actions_are_done_in_the_order_given(cli: Any, run: Any, tmp_path: Path)
     assert (summary["run_id"], summary["quotas"]) == (run_id, [])
     assert summary["undo"] == 'ban rows where response contains "a;b"'
     assert summary["redo"] == f"unpin row {ids[0]}"
-    assert [action["in_force"] for action in summary["actions"]] == [True] * 6 + [False, None]
-    assert [action["ordinal"] for action in summary["actions"]] == list(range(1, 9))
+    assert [action["in_force"] for action in summary["actions"]] == [True] * 4 + [False, None]
+    assert [action["ordinal"] for action in summary["actions"]] == list(range(1, 7))
     # A file of ids, and the other order of the same two options.
     listed = tmp_path / "ids.txt"
     listed.write_text(f"{ids[3]}\n\n{ids[4]}\n", "utf-8")
@@ -65,6 +64,13 @@ def test_actions_are_done_in_the_order_given(cli: Any, run: Any, tmp_path: Path)
     assert summary["pinned"] == [ids[0], ids[2], ids[3], ids[4]]
     assert summary["rules"] == ["characters > 5000"]
     assert summary["redo"] is None
+    # One undo takes all rows of an option back, and a release ends pins and bans alike.
+    summary = cli("curate", run_id, "--undo", "--json").summary
+    assert summary["pinned"] == [ids[0], ids[2]]
+    assert summary["redo"] == "pin 2 rows"
+    summary = cli("curate", run_id, "--release", ids[0], ids[1], "--json").summary
+    assert (summary["pinned"], summary["banned"]) == ([ids[2]], [])
+    assert summary["undo"] == "release 2 rows"
 
 
 def test_the_state_in_words(cli: Any, run: Any) -> None:
@@ -138,7 +144,7 @@ def test_quotas_of_groups_that_are_there(cli: Any, tmp_path: Path) -> None:
         (["--pin", "nothing.txt"], "neither a list of row ids nor a file"),
         (["--pin", ""], "names no row"),
         (["--unpin", "{0}"], "is not pinned by the curator's log"),
-        (["--pin", "{1}", "{1}"], "is pinned already"),
+        (["--pin", "{1}", "--pin", "{1}"], "is pinned already"),
         (["--ban-where", "length > 5"], "field 'length'"),
         (["--ban-where", ""], "'' is no rule"),
         (["--ban-where", "id = {new}"], "which the pool does not have"),

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nncift_core.errors import ConfigError, WorkspaceError
-from nncift_core.export import SCHEMAS, guard_inputs, suffix_for, write_rows
+from nncift_core.export import SCHEMAS, ExportRow, guard_inputs, suffix_for, write_rows
 from nncift_core.types import Row
 
 RAWS = [
@@ -31,6 +31,15 @@ ROWS = [
 ]
 
 
+def originals(raws):
+    """Rows of which only the original text matters."""
+    return [ExportRow(raw, Row("00-0", "", "")) for raw in raws]
+
+
+def both(raws, rows):
+    return [ExportRow(raw, row) for raw, row in zip(raws, rows, strict=True)]
+
+
 def read_lines(path):
     content = path.read_bytes()
     assert content.endswith(b"\n") and b"\r" not in content
@@ -43,7 +52,7 @@ def only_file(folder, name):
 
 def test_raw_rows_are_unchanged_to_the_byte_and_in_order(tmp_path):
     path = tmp_path / "subset.jsonl"
-    written = write_rows(path, "raw", [RAWS[2], RAWS[0], RAWS[1]], [])
+    written = write_rows(path, "raw", originals([RAWS[2], RAWS[0], RAWS[1]]))
     assert read_lines(path) == [RAWS[2], RAWS[0], RAWS[1]]
     content = path.read_bytes()
     assert written.path == path and written.rows == 3
@@ -54,12 +63,12 @@ def test_raw_rows_are_unchanged_to_the_byte_and_in_order(tmp_path):
 
 def test_a_raw_row_of_several_lines_is_our_own_fault_and_leaves_no_file(tmp_path):
     with pytest.raises(ValueError, match="several lines"):
-        write_rows(tmp_path / "a.jsonl", "raw", [RAWS[0], '{"a":\n1}'], [])
+        write_rows(tmp_path / "a.jsonl", "raw", originals([RAWS[0], '{"a":\n1}']))
     assert not list(tmp_path.iterdir())
 
 
 def test_alpaca_holds_the_whole_prompt(tmp_path):
-    write_rows(tmp_path / "a.jsonl", "alpaca", [], ROWS)
+    write_rows(tmp_path / "a.jsonl", "alpaca", both(RAWS, ROWS))
     assert [json.loads(line) for line in read_lines(tmp_path / "a.jsonl")] == [
         {"instruction": row.prompt, "input": "", "output": row.response} for row in ROWS
     ]
@@ -67,7 +76,7 @@ def test_alpaca_holds_the_whole_prompt(tmp_path):
 
 
 def test_messages_hold_one_turn_each(tmp_path):
-    write_rows(tmp_path / "m.jsonl", "messages", [], ROWS)
+    write_rows(tmp_path / "m.jsonl", "messages", both(RAWS, ROWS))
     for line, row in zip(read_lines(tmp_path / "m.jsonl"), ROWS, strict=True):
         assert json.loads(line) == {
             "messages": [
@@ -78,20 +87,20 @@ def test_messages_hold_one_turn_each(tmp_path):
 
 
 def test_gzip_by_name_holds_the_same_lines_and_the_same_bytes_twice(tmp_path):
-    first = write_rows(tmp_path / "a.jsonl.gz", "raw", RAWS, [])
-    second = write_rows(tmp_path / "b.jsonl.gz", "raw", RAWS, [])
+    first = write_rows(tmp_path / "a.jsonl.gz", "raw", originals(RAWS))
+    second = write_rows(tmp_path / "b.jsonl.gz", "raw", originals(RAWS))
     content = (tmp_path / "a.jsonl.gz").read_bytes()
     assert gzip.decompress(content).decode() == "".join(raw + "\n" for raw in RAWS)
     assert first.sha256 == second.sha256 == hashlib.sha256(content).hexdigest()
     assert first.bytes == len(content)
     assert content[3:8] == bytes(5), "neither a name nor a time in the gzip header"
     with pytest.raises(ConfigError, match="Parquet"):
-        write_rows(tmp_path / "a.parquet.gz", "parquet", RAWS, [])
+        write_rows(tmp_path / "a.parquet.gz", "parquet", originals(RAWS))
 
 
 def parquet_of(tmp_path, objects):
     path = tmp_path / "rows.parquet"
-    written = write_rows(path, "parquet", [json.dumps(item) for item in objects], [])
+    written = write_rows(path, "parquet", originals(json.dumps(item) for item in objects))
     assert written.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     return pq.read_table(path)
 
@@ -142,16 +151,16 @@ def test_parquet_fills_missing_fields_with_null(tmp_path):
 @pytest.mark.parametrize("schema", SCHEMAS.names)
 def test_every_schema_writes_every_row_and_names_its_ending(tmp_path, schema):
     path = tmp_path / f"subset{suffix_for(schema)}"
-    assert write_rows(path, schema, RAWS, ROWS).rows == 3
+    assert write_rows(path, schema, both(RAWS, ROWS)).rows == 3
     count = pq.read_table(path).num_rows if schema == "parquet" else len(read_lines(path))
     assert count == 3
-    empty = write_rows(path, schema, [], [])
+    empty = write_rows(path, schema, [])
     assert empty.rows == 0
 
 
 def test_an_unknown_schema_names_the_nearest(tmp_path):
     with pytest.raises(ConfigError, match="Did you mean 'alpaca'"):
-        write_rows(tmp_path / "a", "alpacca", [], ROWS)
+        write_rows(tmp_path / "a", "alpacca", both(RAWS, ROWS))
 
 
 def test_the_input_is_never_overwritten(tmp_path):
@@ -164,7 +173,7 @@ def test_the_input_is_never_overwritten(tmp_path):
     same += [tmp_path / "sub" / ".." / "pool.jsonl"]
     for path in same:
         with pytest.raises(ConfigError, match="never overwritten"):
-            write_rows(path, "raw", RAWS, [], inputs=[source])
+            write_rows(path, "raw", originals(RAWS), inputs=[source])
     guard_inputs(tmp_path / "other.jsonl", [source, tmp_path / "missing.jsonl"])
     assert source.read_text() == "original"
 
@@ -173,20 +182,20 @@ def test_an_existing_file_is_replaced_only_by_a_whole_one(tmp_path):
     path = tmp_path / "subset.jsonl"
     path.write_text("old")
     with pytest.raises(ValueError):
-        write_rows(path, "raw", [*RAWS, "{\n}"], [])
+        write_rows(path, "raw", originals([*RAWS, "{\n}"]))
     assert path.read_text() == "old"
-    write_rows(path, "raw", RAWS[:1], [])
+    write_rows(path, "raw", originals(RAWS[:1]))
     assert read_lines(path) == RAWS[:1]
     only_file(tmp_path, "subset.jsonl")
 
 
 def test_a_folder_or_a_missing_folder_is_one_sentence(tmp_path):
     with pytest.raises(WorkspaceError, match="is a folder") as caught:
-        write_rows(tmp_path, "raw", RAWS, [])
+        write_rows(tmp_path, "raw", originals(RAWS))
     assert caught.value.message.count(".") == 1 + str(tmp_path).count(".")
     missing = tmp_path / "nowhere" / "a.jsonl"
     with pytest.raises(WorkspaceError, match="nowhere does not exist"):
-        write_rows(missing, "raw", RAWS, [])
+        write_rows(missing, "raw", originals(RAWS))
     assert not list(tmp_path.iterdir())
 
 
@@ -221,7 +230,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch, schema):
 
     monkeypatch.setattr(module, "replacing", small)
     with pytest.raises(WorkspaceError, match="full"):
-        write_rows(tmp_path / "a.out", schema, RAWS, ROWS)
+        write_rows(tmp_path / "a.out", schema, both(RAWS, ROWS))
     assert not list(tmp_path.iterdir())
 
 
@@ -231,11 +240,13 @@ def test_a_real_size_limit_leaves_no_half_file(tmp_path):
         f"""
         import resource, signal
         from nncift_core.errors import WorkspaceError
-        from nncift_core.export import write_rows
+        from nncift_core.export import ExportRow, write_rows
+        from nncift_core.types import Row
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:
-            write_rows({str(tmp_path / "a.jsonl")!r}, "raw", ['{{"a": 1}}'] * 5000, [])
+            row = ExportRow('{{"a": 1}}', Row("0-0", "", ""))
+            write_rows({str(tmp_path / "a.jsonl")!r}, "raw", [row] * 5000)
         except WorkspaceError as error:
             print(error.message)
         """
@@ -253,6 +264,6 @@ def test_a_folder_without_permission_is_one_sentence(tmp_path):
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(WorkspaceError, match="may not be written"):
-            write_rows(tmp_path / "a.jsonl", "raw", RAWS, [])
+            write_rows(tmp_path / "a.jsonl", "raw", originals(RAWS))
     finally:
         tmp_path.chmod(0o700)

@@ -35,19 +35,17 @@ def _shown(order: list[int], n_rows: int, n_train: int = 8) -> browsing.Shown:
         objective="fl",
     )
     desk: Any = SimpleNamespace(
-        roles=SimpleNamespace(pool=pool, pool_positions=np.arange(n_train) + 100)
+        roles=SimpleNamespace(pool=pool), input_row=lambda position: position + 101
     )
     shown = browsing.Shown(desk, live, n_rows)
-    # Taken from the cache of the property, so that no run is needed.
+    # Taken from the cache of the properties, so that no run is needed.
     shown.__dict__["explanation"] = SimpleNamespace(left_out=reasons)
+    shown.__dict__["why"] = [f"pick {p}" for p in order]
     return shown
 
 
-@pytest.fixture(autouse=True)
-def _plain_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        browsing, "_chosen_words", lambda desk, live: [f"pick {p}" for p in live.order]
-    )
+def _mask(*positions: int) -> np.ndarray:
+    return np.isin(np.arange(8), positions)
 
 
 def test_pages_of_chosen_rows_join_to_the_prefix() -> None:
@@ -61,7 +59,7 @@ def test_pages_of_chosen_rows_join_to_the_prefix() -> None:
     # As the Data page counts: places in the stored dataset, not in the pool.
     assert first[0].input_row == 106
     # A search keeps the ranks.
-    found, total = shown.chosen_page(matches=np.array([1, 3, 4]))
+    found, total = shown.chosen_page(mask=_mask(1, 3, 4))
     assert [(line.rank, line.position) for line in found] == [(3, 3), (4, 1)]
     assert total == 2
 
@@ -75,7 +73,7 @@ def test_left_out_rows_begin_with_the_next_pick_and_hold_each_other_row_once() -
     banned, total = shown.left_out_page(kind="banned")
     assert [line.position for line in banned] == [6, 7]
     assert total == 2
-    searched, _ = shown.left_out_page(kind="banned", matches=np.array([1, 7]))
+    searched, _ = shown.left_out_page(kind="banned", mask=_mask(1, 7))
     assert [line.position for line in searched] == [7]
 
 
@@ -95,12 +93,6 @@ def test_change_counts_rows_and_not_their_order(
 ) -> None:
     found = browsing.change(np.array(before, dtype=np.int64), np.array(after, dtype=np.int64))
     assert (found.left, found.came, found.any) == (left, came, bool(left or came))
-
-
-def test_search_ignores_case_in_prompt_and_response() -> None:
-    assert browsing.matching(_rows(5), "STRAßE").tolist() == [1, 3]
-    assert browsing.matching(_rows(5), "prompt 4").tolist() == [4]
-    assert browsing.matching(_rows(5), ".*").tolist() == []
 
 
 def test_large_pools_are_ordered_whole_only_when_asked() -> None:

@@ -32,8 +32,9 @@ State: TypeAlias = tuple[tuple[str, ...], ...]
 ROWS = [f"{number:016x}-0" for number in range(3)]
 RULES = ["tokens > 500", "response contains x"]
 QUOTAS = ["subtask:math=10..", "subtask:math=..20", checked_value("quota", 'group:"a=b"=1..2')]
+TOGETHER = [",".join(ROWS[:2]), ",".join([ROWS[2], ROWS[1]]), ",".join(ROWS)]
 VALUES = {
-    **dict.fromkeys(("pin", "unpin", "ban", "unban"), ROWS),
+    **dict.fromkeys(("pin", "unpin", "ban", "unban", "release"), ROWS + TOGETHER),
     **dict.fromkeys(("ban-where", "drop-ban-where"), RULES),
     **dict.fromkeys(("quota", "drop-quota"), QUOTAS),
     "undo": [""],
@@ -51,16 +52,17 @@ def log_of(steps: list[tuple[str, str]]) -> list[Action]:
 def after(state: State, kind: str, value: str) -> State:
     """The state that follows, by lists and loops."""
     pinned, banned, rules, quotas = (list(part) for part in state)
+    ids = value.split(",")
     if kind == "pin":
-        banned = [row for row in banned if row != value]
-        pinned += [] if value in pinned else [value]
+        banned = [row for row in banned if row not in ids]
+        pinned += [row for row in ids if row not in pinned]
     if kind == "ban":
-        pinned = [row for row in pinned if row != value]
-        banned += [] if value in banned else [value]
-    if kind == "unpin":
-        pinned = [row for row in pinned if row != value]
-    if kind == "unban":
-        banned = [row for row in banned if row != value]
+        pinned = [row for row in pinned if row not in ids]
+        banned += [row for row in ids if row not in banned]
+    if kind in ("unpin", "release"):
+        pinned = [row for row in pinned if row not in ids]
+    if kind in ("unban", "release"):
+        banned = [row for row in banned if row not in ids]
     if kind == "ban-where":
         rules += [] if value in rules else [value]
     if kind == "drop-ban-where":
@@ -157,8 +159,56 @@ def test_what_is_checked_always_changes_something(steps: list[tuple[str, str]]) 
             else:
                 assert not (before.can_undo if kind == "undo" else before.can_redo)
             continue
+        # What is stored does the same as what was asked for.
+        if kind not in ("undo", "redo"):
+            asked = ActionLog([*log.in_force(), Action(0, kind, value, "")])
+            stored = ActionLog([*log.in_force(), Action(0, kind, kept, "")])
+            assert state(asked.curation()) == state(stored.curation())
         log.append(Action(0, kind, kept, ""))
         assert state(log.curation()) != state(before)
+
+
+@settings(deadline=None, max_examples=150)
+@given(STEPS, st.sampled_from(TOGETHER), st.sampled_from(["pin", "ban", "release"]))
+def test_one_undo_takes_back_all_rows_that_were_given_together(
+    steps: list[tuple[str, str]], value: str, kind: str
+) -> None:
+    log = ActionLog(log_of(steps))
+    before = log.curation()
+    try:
+        kept = log.check(kind, value)
+    except ConfigError:
+        return
+    log.append(Action(0, kind, kept, ""))
+    assert state(log.curation()) != state(before)
+    log.append(Action(0, "undo", "", ""))
+    undone = log.curation()
+    assert state(undone) == state(before)
+    assert (undone.can_undo, undone.undo_words) == (before.can_undo, before.undo_words)
+    assert undone.can_redo
+
+
+def test_rows_that_are_acted_on_together_are_one_action() -> None:
+    log = ActionLog(log_of([("pin", ROWS[0]), ("ban", ROWS[1])]))
+    # Only what changes is stored, in the order given.
+    assert log.check("pin", f"{ROWS[2]}, {ROWS[0]} ,{ROWS[1]}") == f"{ROWS[2]},{ROWS[1]}"
+    assert log.check("release", ",".join(ROWS)) == f"{ROWS[0]},{ROWS[1]}"
+    assert log.check("unpin", ",".join(ROWS)) == ROWS[0]
+    action = Action(3, "ban", log.check("ban", ",".join(ROWS)), "")
+    assert (action.row_ids, action.words) == ((ROWS[0], ROWS[2]), "ban 2 rows")
+    assert Action(1, "quota", "subtask:a,b=1..2", "").row_ids == ()
+    log.append(action)
+    assert log.curation().banned == (ROWS[1], ROWS[0], ROWS[2])
+    for kind, words in (
+        ("ban", "3 rows are banned already, so nothing changes"),
+        ("unpin", "3 rows are not pinned by the curator's log"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            log.check(kind, ",".join(ROWS))
+    with pytest.raises(ConfigError, match="is not pinned or banned by the curator's log"):
+        ActionLog().check("release", ROWS[0])
+    with pytest.raises(ConfigError, match="'x' is no row id, so no row can be released"):
+        log.check("release", f"{ROWS[0]},x")
 
 
 def test_a_new_action_ends_what_could_be_brought_back() -> None:
@@ -283,8 +333,7 @@ def test_a_long_log_is_folded_in_linear_time() -> None:
 def test_one_input_may_ask_for_several_actions_that_fit_the_rows() -> None:
     facts = RowFacts([Row(row_id, "p", "r", subtask="math") for row_id in ROWS[:2]])
     assert actions_of("pin", f"{ROWS[0]}, {ROWS[1]},{ROWS[0]}", facts) == [
-        ("pin", ROWS[0]),
-        ("pin", ROWS[1]),
+        ("pin", f"{ROWS[0]},{ROWS[1]}")
     ]
     assert actions_of("ban-where", 'id contains ";"; characters>5;', facts) == [
         ("ban-where", 'id contains ";"'),

@@ -7,7 +7,7 @@ import pytest
 from nncift_core.errors import ConfigError
 from nncift_core.selection.actions import curation
 from nncift_core.store import Catalog, SelectedRow
-from nncift_core.store.database import Database, first_row, packaged_migrations
+from nncift_core.store.database import Database, packaged_migrations
 
 ROWS = [f"{number:016x}-0" for number in range(40)]
 
@@ -103,25 +103,48 @@ def test_processes_lose_nothing_and_share_no_place(selected_run, spawn):
 def test_a_catalog_of_version_1_opens_and_keeps_everything(tmp_path, make_dataset):
     path = tmp_path / "catalog.duckdb"
     old = Database(path, migrations=packaged_migrations()[:1])
-    catalog = Catalog(path)
-    # As the version before wrote it: the same statements on the tables of then.
-    catalog._database = old
-    catalog.add_dataset(make_dataset("aaaa0001", count=8))
-    project = catalog.add_project("First", "aaaa0001", target_sample=2)
-    catalog.add_run("run-1", project.id, {"seed": 3}, status="complete")
-    chosen = [SelectedRow(1, ROWS[5], 0.25, 1, "why")]
-    selection = catalog.add_selection("run-1", "Run", "fl", "1", chosen, selection_id="run-1-s0")
-    export = catalog.add_export(selection.id, "raw", "/x/a.jsonl", "ab", 1)
-    before = (catalog.datasets(), catalog.projects(), catalog.runs())
+    when = "2026-01-01T00:00:00.000000+00:00"
+    rows = [
+        ("aaaa0001", place, ROWS[place], f"prompt {place}", f"response {place}")
+        for place in range(8)
+    ]
+    # As the version before wrote it, whatever the tables have got since.
     with old.session() as connection:
-        assert first_row(connection, "SELECT max(version) FROM schema_version")[0] == 1
+        connection.execute(
+            "INSERT INTO datasets VALUES ('aaaa0001', 'rows.jsonl', $1, 8, 0, 0, '[]', '[]')",
+            [when],
+        )
+        connection.executemany(
+            "INSERT INTO rows VALUES (?, ?, ?, ?, ?, NULL, NULL, NULL, '{}')", rows
+        )
+        connection.execute(
+            "INSERT INTO projects VALUES ('first-123456', 'First', 'aaaa0001', NULL, 2, $1)", [when]
+        )
+        connection.execute(
+            "INSERT INTO runs VALUES ('run-1', 'first-123456', $2, $1, 'complete', NULL)",
+            [when, '{"seed": 3}'],
+        )
+        connection.execute(
+            "INSERT INTO selections VALUES ('run-1-s0', 'run-1', 'Run', 'fl', '1', 1, '{}', $1)",
+            [when],
+        )
+        connection.execute(
+            "INSERT INTO selection_rows VALUES ('run-1-s0', 1, $1, 0.25, 1, 'why')", [ROWS[5]]
+        )
+        connection.execute(
+            "INSERT INTO exports VALUES ('e1', 'run-1-s0', 'raw', '/x/a.jsonl', 'ab', 1, $1)",
+            [when],
+        )
 
     new = Catalog(path)
-    assert (new.datasets(), new.projects(), new.runs()) == before
-    assert len(new.dataset_rows("aaaa0001")) == 8
-    assert new.selection_rows(selection.id) == chosen
-    assert new.exports() == [export]
-    assert new.selection(selection.id).exported_at == export.created_at
+    assert [(dataset.id, dataset.accepted) for dataset in new.datasets()] == [("aaaa0001", 8)]
+    assert [project.name for project in new.projects()] == ["First"]
+    (run,) = new.runs()
+    assert (run.run_id, run.config, run.trashed_at) == ("run-1", {"seed": 3}, None)
+    assert [row.id for row in new.dataset_rows("aaaa0001")] == ROWS[:8]
+    assert new.selection_rows("run-1-s0") == [SelectedRow(1, ROWS[5], 0.25, 1, "why")]
+    assert [export.path for export in new.exports()] == ["/x/a.jsonl"]
+    assert new.selection("run-1-s0").exported_at == when
     assert new.actions("run-1") == []
     assert new.add_action("run-1", "pin", ROWS[5]).ordinal == 1
     with new._database.session() as connection:

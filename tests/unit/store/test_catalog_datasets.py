@@ -6,9 +6,22 @@ import random
 import pytest
 
 from nncift_core.datasets.report import Rejection
+from nncift_core.datasets.row_filter import RowFilter
 from nncift_core.errors import ConfigError
 
-SEARCHES = ["", "alpha", "ÉCL", "50%", "a_b", "\\", "'", "日", "nothing here"]
+SEARCHES = [
+    "",
+    "alpha",
+    "ÉCL",
+    "50%",
+    "a_b",
+    "\\",
+    "'",
+    "日",
+    "ss éclair",
+    '"beta o',
+    "nothing here",
+]
 
 NASTY = [
     "'; DROP TABLE rows; --",
@@ -92,7 +105,7 @@ def test_rows_by_id_keep_the_order_of_the_ids(workspace, make_dataset):
     assert [r.position for r in found] == [4, 0, 4]
 
 
-def _reference(dataset, search, subtask, order, descending):
+def _reference(dataset, row_filter, order, descending):
     """Filter and sort in plain Python; missing values last, ties in input order."""
     keys = {
         "position": lambda i, r: i,
@@ -101,16 +114,12 @@ def _reference(dataset, search, subtask, order, descending):
         "response": lambda i, r: r.response,
         "subtask": lambda i, r: r.subtask,
         "group": lambda i, r: r.group,
+        "length": lambda i, r: len(r.prompt) + len(r.response),
         "prompt-length": lambda i, r: len(r.prompt),
         "response-length": lambda i, r: len(r.response),
     }
-    wanted = search.lower()
-    matching = [
-        (i, r)
-        for i, r in enumerate(dataset.rows)
-        if (wanted in r.prompt.lower() or wanted in r.response.lower())
-        and (subtask is None or r.subtask == subtask)
-    ]
+    found = row_filter.matches(dataset.rows)
+    matching = [(i, r) for i, r in enumerate(dataset.rows) if found[i]]
     present = [pair for pair in matching if keys[order](*pair) is not None]
     missing = [pair for pair in matching if keys[order](*pair) is None]
     # reverse=True keeps the order of equals.
@@ -120,7 +129,7 @@ def _reference(dataset, search, subtask, order, descending):
 
 @pytest.mark.parametrize(
     "order",
-    ["position", "id", "prompt", "response", "subtask", "group", "prompt-length"],
+    ["position", "id", "prompt", "response", "subtask", "group", "length", "prompt-length"],
 )
 def test_paging_equals_a_plain_reference(workspace, make_dataset, random_texts, order):
     draw = random.Random(order)
@@ -131,12 +140,13 @@ def test_paging_equals_a_plain_reference(workspace, make_dataset, random_texts, 
     for search in draw.sample(SEARCHES, 5):
         subtask = draw.choice([None, "sums", "x%"])
         descending = draw.random() < 0.5
-        expected = _reference(dataset, search, subtask, order, descending)
+        lengths = draw.choice([(None, None), (None, 30), (20, 34), (25, None)])
+        row_filter = RowFilter(search, subtask, *lengths)
+        expected = _reference(dataset, row_filter, order, descending)
         offset, limit = draw.randrange(0, 30), draw.randrange(1, 40)
         page, total = workspace.catalog.browse_rows(
             "aaaa0001",
-            search=search,
-            subtask=subtask,
+            row_filter=row_filter,
             order=order,
             descending=descending,
             offset=offset,
@@ -172,10 +182,10 @@ def test_searches_are_values_not_sql(workspace, make_dataset, text):
     stored = "x?" if text == "x\udc80" else text
     texts = [(f"has {stored} inside", "a"), ("plain", "b"), ("c", f"{stored}")]
     workspace.catalog.add_dataset(make_dataset(texts=texts, subtasks=[stored, None, None]))
-    page, total = workspace.catalog.browse_rows("aaaa0001", search=text)
+    page, total = workspace.catalog.browse_rows("aaaa0001", row_filter=RowFilter(text))
     assert [r.position for r in page] == [0, 2]
     assert total == 2
-    page, _ = workspace.catalog.browse_rows("aaaa0001", subtask=text)
+    page, _ = workspace.catalog.browse_rows("aaaa0001", row_filter=RowFilter(subtask=text))
     assert [r.position for r in page] == [0]
     assert len(workspace.catalog.dataset_rows("aaaa0001")) == 3
 

@@ -64,40 +64,6 @@ def test_wrong_rows_are_refused(selected_run):
     assert catalog.selections() == []
 
 
-def test_chosen_rows_are_browsed_with_their_texts(selected_run):
-    catalog = selected_run.catalog
-    gone = SelectedRow(4, "ffffffffffffffff-0", 0.1, 2)
-    record = catalog.add_selection("run-1", "x", "fl", "4", [*CHOSEN, gone])
-    page, total = catalog.browse_selection(record.id, limit=2, offset=1)
-    assert total == 4
-    assert [(c.selected, c.record.row.prompt) for c in page] == [
-        (CHOSEN[1], "prompt 0"),
-        (CHOSEN[2], "prompt 6"),
-    ]
-    page, _ = catalog.browse_selection(record.id, order="gain", descending=True)
-    assert [c.selected.rank for c in page] == [1, 3, 4, 2]
-    page, _ = catalog.browse_selection(record.id, order="position")
-    assert [c.selected.rank for c in page] == [2, 1, 3, 4]
-    assert page[3].record is None
-    page, total = catalog.browse_selection(record.id, search="RESPONSE 6")
-    assert ([c.selected.rank for c in page], total) == ([3], 1)
-    assert catalog.browse_selection(record.id, search="'; DROP TABLE rows --") == ([], 0)
-    with pytest.raises(ConfigError, match="order"):
-        catalog.browse_selection(record.id, order="rank; DROP TABLE rows")
-
-
-def test_left_out_rows_are_the_rest_of_the_pool(selected_run):
-    catalog = selected_run.catalog
-    record = catalog.add_selection("run-1", "x", "fl", "3", CHOSEN)
-    page, total = catalog.browse_left_out(record.id)
-    assert [r.position for r in page] == [1, 2, 3, 4, 7]
-    assert total == 5
-    page, total = catalog.browse_left_out(record.id, descending=True, offset=1, limit=2)
-    assert ([r.position for r in page], total) == ([4, 3], 5)
-    page, total = catalog.browse_left_out(record.id, search="prompt 5")
-    assert (page, total) == ([], 0)
-
-
 def test_exports_are_listed_by_project_run_and_selection(selected_run, make_dataset):
     catalog = selected_run.catalog
     (project,) = catalog.projects()

@@ -4,6 +4,8 @@ import resource
 
 import pytest
 
+from nncift_core.datasets.row_filter import RowFilter
+
 
 @pytest.mark.slow
 def test_200_000_rows_are_stored_searched_and_paged_in_bounded_memory(workspace, make_dataset):
@@ -16,7 +18,7 @@ def test_200_000_rows_are_stored_searched_and_paged_in_bounded_memory(workspace,
     catalog = workspace.catalog
     catalog.add_dataset(dataset)
     assert catalog.dataset_rows("aaaa0001") == list(dataset.rows)
-    page, total = catalog.browse_rows("aaaa0001", search="QUESTION 19999")
+    page, total = catalog.browse_rows("aaaa0001", row_filter=RowFilter('"QUESTION 19999"'))
     assert total == sum("question 19999" in text.lower() for text, _ in texts)
     assert page[0].position == 19999
     page, _ = catalog.browse_rows("aaaa0001", offset=199_950, limit=50)

@@ -118,16 +118,3 @@ def test_unknown_selections_and_ids_that_are_paths(selected_run, catalog):
             call("nobody")
         with pytest.raises(ConfigError, match="not a selection id"):
             call("../runs")
-
-
-def test_left_out_rows_are_ordered_as_asked(catalog):
-    record = _add(catalog, "later")
-    for order in ("position", "prompt", "response-length", "subtask"):
-        up, total = catalog.browse_left_out(record.id, order=order)
-        down, _ = catalog.browse_left_out(record.id, order=order, descending=True)
-        assert total == 5
-        assert {row.position for row in up} == {0, 1, 2, 3, 7} == {row.position for row in down}
-    by_group, _ = catalog.browse_left_out(record.id, order="group", descending=True)
-    assert [row.position for row in by_group] == [1, 3, 7, 0, 2]
-    with pytest.raises(ConfigError, match="row order"):
-        catalog.browse_left_out(record.id, order="gain")

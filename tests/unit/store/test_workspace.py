@@ -19,7 +19,7 @@ def test_opening_makes_the_folders_and_nothing_else(tmp_path):
         "embeddings",
         "labels",
         "pilots",
-        "exports",
+        "exports", "trash",
         "studies",
         "plans",
     }
@@ -211,7 +211,7 @@ def test_disk_use_by_part(workspace):
     use = workspace.disk_use()
     assert list(use) == [
         "catalog", "uploads", "embeddings", "labels", "runs", "pilots", "studies", "plans",
-        "exports",
+        "exports", "trash",
     ]  # fmt: skip
     assert (use["uploads"], use["runs"], use["catalog"]) == (1000, 500, 0)
 

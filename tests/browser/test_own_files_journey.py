@@ -9,15 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.steps import READY, settled, upload
+
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 DEMO = Path(__file__).resolve().parents[2] / "data"
 FULL = os.environ.get("NNCIFT_BROWSER_FULL") == "1"
 """Whether the real files are used whole, which takes minutes, or their first rows."""
-
-
-def settled(page) -> None:
-    """Wait until the script has run to its end."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
 def first_rows(path: Path, count: int) -> list[dict]:
@@ -26,18 +23,9 @@ def first_rows(path: Path, count: int) -> list[dict]:
     return rows if FULL else rows[:count]
 
 
-def upload(page, label: str, paths: list[Path]) -> None:
-    box = page.locator("[data-testid=stFileUploader]", has_text=label)
-    box.locator("input[type=file]").set_input_files([str(path) for path in paths])
-    for path in paths:
-        page.get_by_text(path.name, exact=True).first.wait_for()
-    settled(page)
-
-
 def walk(page, server, tmp_path: Path, pool: list[Path], target: Path, expected: int) -> list[str]:
     """From the start page to the downloaded lines; ``expected`` is a tenth of the pool."""
     page.goto(server.url)
-    page.get_by_text("Demo", exact=True).first.wait_for()
     page.get_by_label("Name", exact=True).fill("Walk")
     page.get_by_role("button", name="Choose its data").click()
     upload(page, "Pool files", pool)
@@ -60,16 +48,16 @@ def walk(page, server, tmp_path: Path, pool: list[Path], target: Path, expected:
     )
     page.get_by_text("Q4").first.wait_for()
     page.get_by_role("link", name="Influence").first.click()
-    heatmap = page.locator("[data-testid=stPlotlyChart]").first
-    heatmap.locator(".heatmaplayer image").first.wait_for()
-    before = page.get_by_text(re.compile(r"Pool rows 1 to")).first.inner_text()
-    box = heatmap.locator(".nsewdrag").first.bounding_box()
+    heatmap = page.locator("[data-window]").first
+    page.locator(READY).first.wait_for()
+    before = heatmap.get_attribute("data-window")
+    box = page.get_by_role("application").first.bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.4)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=8)
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.6, steps=4)
     page.mouse.up()
-    page.wait_for_function("before => !document.body.innerText.includes(before)", arg=before)
+    page.locator(f"{READY}:not([data-window='{before}'])").first.wait_for()
     assert re.search(r"x=\d+-\d+&y=\d+-\d+", page.url), "the window is in the link"
     page.get_by_role("link", name="Select").first.click()
     slider = page.get_by_role("slider").first
@@ -106,7 +94,7 @@ def check(lines: list[str], rows: list[dict]) -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.real_data
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real data is not here")
-def test_from_real_files_to_a_checked_download(page, server, tmp_path: Path) -> None:
+def test_from_real_files_to_a_checked_download(page, fresh, tmp_path: Path) -> None:
     pool_rows: list[dict] = []
     pool = []
     for name, count in (("alpaca_en_demo.json", 120), ("code_alpaca_2k.json", 120)):
@@ -119,16 +107,16 @@ def test_from_real_files_to_a_checked_download(page, server, tmp_path: Path) -> 
     target_rows = first_rows(SHARED / target.name, 80)
     target.write_text("".join(json.dumps(row) + "\n" for row in target_rows), encoding="utf-8")
     accepted = [row for row in pool_rows if row["output"].strip()]
-    check(walk(page, server, tmp_path, pool, target, len(accepted) // 10), accepted)
+    check(walk(page, fresh, tmp_path, pool, target, len(accepted) // 10), accepted)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(SHARED.is_dir(), reason="the same walk is done with the real data")
-def test_from_demo_rows_to_a_checked_download(page, server, tmp_path: Path) -> None:
+def test_from_demo_rows_to_a_checked_download(page, fresh, tmp_path: Path) -> None:
     rows = first_rows(DEMO / "demo_pool.jsonl", 240)
     pool = tmp_path / "pool.json"
     pool.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     target = tmp_path / "target.jsonl"
     lines = (DEMO / "demo_target.jsonl").read_text(encoding="utf-8").splitlines()[:80]
     target.write_text("\n".join(lines), encoding="utf-8")
-    check(walk(page, server, tmp_path, [pool], target, len(rows) // 10), rows)
+    check(walk(page, fresh, tmp_path, [pool], target, len(rows) // 10), rows)

@@ -36,7 +36,6 @@ def test_from_the_demo_to_the_rows_that_selectit_rates_best(
     page, small_server, tmp_path: Path
 ) -> None:
     page.goto(small_server.url)
-    page.get_by_role("button", name="Open Demo").click()
     page.get_by_role("button", name="Set up the first run").click()
     page.locator(".st-key-method-selectit").get_by_role("button").click()
     page.get_by_text("is a small demo model").wait_for()

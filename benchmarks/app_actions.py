@@ -1,0 +1,113 @@
+"""What a curator does on a page, timed in the browser: zoom, search, slider, filter, page.
+
+An action's time goes from the event of the key, wheel or button to the last change of the page's
+content that follows it: a watcher in the page notes both with the browser's own clock. An action
+whose answer changes nothing counts as not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from playwright.sync_api import Page
+
+TABLE = "[data-testid=stDataFrame] canvas"
+CHART = ".js-plotly-plot .main-svg"
+HEATMAP = "[data-ready='1']"
+ROUNDS = 5
+
+WATCH = """() => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const main = document.querySelector('[data-testid=stMain]');
+  if (!window.watched) {
+    window.watched = {input: 0, change: 0, ran: 0, roots: new Set()};
+    for (const kind of ['keydown', 'wheel', 'mouseup', 'click', 'pointerup'])
+      window.addEventListener(kind, () => { window.watched.input = performance.now(); },
+                              {capture: true, passive: true});
+    new MutationObserver(() => {
+      if (app.dataset.testScriptState === 'notRunning') window.watched.ran = performance.now();
+    }).observe(app, {attributes: true, attributeFilter: ['data-test-script-state']});
+  }
+  const roots = [main, ...[...main.querySelectorAll('*')].map(one => one.shadowRoot)];
+  for (const root of roots) {
+    if (!root || window.watched.roots.has(root)) continue;
+    window.watched.roots.add(root);
+    new MutationObserver(() => { window.watched.change = performance.now(); })
+      .observe(root, {subtree: true, childList: true, characterData: true, attributes: true,
+        attributeFilter: ['data-window', 'data-ready', 'd']});
+  }
+}"""
+QUIET = """() => {
+  const {input, change, ran} = window.watched, now = performance.now();
+  const state = document.querySelector('[data-testid=stApp]').dataset.testScriptState;
+  return ran > input && change > input && state === 'notRunning' && now - change > 300
+    && now - ran > 300 && !document.querySelector('[data-testid=stSkeleton]');
+}"""
+SPENT = "() => (Math.max(window.watched.change, window.watched.ran) - window.watched.input) / 1000"
+
+
+def timed(page: Page, acts: Iterable[Callable[[], object]]) -> list[float]:
+    """Seconds of each act, one after the other."""
+    seconds = []
+    for act in acts:
+        page.evaluate(WATCH)
+        act()
+        page.wait_for_function(QUIET, polling=50, timeout=30_000)
+        seconds.append(float(page.evaluate(SPENT)))
+    return seconds
+
+
+def zoom(page: Page) -> list[float]:
+    """The wheel, one notch after the other, on the middle of the heatmap."""
+    chart = page.locator("[data-window]").first
+    chart.scroll_into_view_if_needed()
+    middle = chart.bounding_box()
+    assert middle is not None
+    before = set()
+
+    def turn() -> None:
+        before.add(chart.get_attribute("data-window"))
+        page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
+        page.mouse.wheel(0, -240)
+
+    seconds = timed(page, [turn] * ROUNDS)
+    assert chart.get_attribute("data-window") not in before, "the wheel zooms"
+    return seconds
+
+
+def search(page: Page) -> list[float]:
+    """Words into the search field of a table."""
+    field = page.get_by_role("textbox", name="Search").first
+    field.wait_for()
+
+    def look(word: str) -> None:
+        field.fill(word)
+        page.keyboard.press("Enter")
+
+    return timed(page, [lambda word=word: look(word) for word in ("baba", "code", "zu", "rare")])
+
+
+def slide(page: Page) -> list[float]:
+    """The budget, a percent at a time."""
+    slider = page.get_by_role("slider").first
+    slider.wait_for()
+    slider.focus()
+    return timed(page, [lambda: page.keyboard.press("ArrowRight")] * ROUNDS)
+
+
+def turn_pages(page: Page) -> list[float]:
+    """The next pages of the table of rows."""
+    field = page.get_by_role("spinbutton", name="Page").first
+    field.wait_for(timeout=5_000)
+    field.focus()
+    return timed(page, [lambda: (page.keyboard.press("ArrowUp"), field.press("Enter"))] * 3)
+
+
+ACTIONS: dict[str, tuple[str, str, Callable[[Page], list[float]]]] = {
+    "heatmap zoom": ("influence", HEATMAP, zoom),
+    "search in Data": ("data", TABLE, search),
+    "search in Select": ("select?part=left-out", TABLE, search),
+    "budget slider": ("select", CHART, slide),
+    "next page in Data": ("data", TABLE, turn_pages),
+}
+"""Name: address, the main thing there, and what is done."""
