@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from nncift_core.store import RunRecord, SelectionRecord
-from pages._ui import charts_compare as charts
-from pages._ui import comparison, selections
-from pages._ui.charts_composition import composition_chart, length_chart
-from pages._ui.comparison_rows import draw_only
-from pages._ui.comparison_tables import draw_planted
+from pages._ui import selections
+from pages._ui.compare import charts, comparison
+from pages._ui.compare.composition_charts import composition_chart, length_chart
+from pages._ui.compare.rows import draw_only
+from pages._ui.compare.tables import draw_planted
 from pages._ui.errors import user_errors
 from pages._ui.format import count, counted, number, percent, plain
 from pages._ui.navigation import next_step

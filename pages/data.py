@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from nncift_core.store import DatasetRecord
-from pages._ui.data_browser import draw_browser, forget_rows
-from pages._ui.data_import import draw_import
-from pages._ui.data_report import (
+from pages._ui.data.browser import draw_browser, forget_rows
+from pages._ui.data.extend_form import draw_extend
+from pages._ui.data.import_form import draw_import
+from pages._ui.data.report import (
     draw_rejected,
     draw_report,
     fill_statistics,
@@ -15,7 +16,6 @@ from pages._ui.data_report import (
     statistics_places,
 )
 from pages._ui.errors import user_errors
-from pages._ui.extend_form import draw_extend
 from pages._ui.format import counted
 from pages._ui.navigation import next_step
 from pages._ui.shell import Context, page_setup

@@ -11,14 +11,14 @@ from nncift_core.export import SCORE_COLUMNS
 from nncift_core.store import SelectionRecord
 from pages._ui import selections
 from pages._ui.errors import user_errors
-from pages._ui.export_choice import Choice, draw_choice
-from pages._ui.export_earlier import draw_earlier
-from pages._ui.export_file import draw_file, find_made
-from pages._ui.export_hub import draw_hub
-from pages._ui.export_trainer import draw_trainer
+from pages._ui.export.choice import Choice, draw_choice
+from pages._ui.export.earlier import draw_earlier
+from pages._ui.export.file import draw_file, find_made
+from pages._ui.export.hub import draw_hub
+from pages._ui.export.trainer import draw_trainer
 from pages._ui.format import plain
 from pages._ui.navigation import next_step
-from pages._ui.selection_state import Fields
+from pages._ui.select.state import Fields
 from pages._ui.shell import Context, page_setup
 
 if TYPE_CHECKING:

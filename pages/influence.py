@@ -8,12 +8,12 @@ import streamlit as st
 
 from pages._ui.errors import user_errors
 from pages._ui.format import counted, number
-from pages._ui.heatmap_panel import draw_heatmap_panel
-from pages._ui.methods_panel import draw_methods_panel
+from pages._ui.influence.heatmap_panel import draw_heatmap_panel
+from pages._ui.influence.methods_panel import draw_methods_panel
+from pages._ui.influence.rows_panel import draw_rows_panel
+from pages._ui.influence.scores import draw_scores
 from pages._ui.navigation import next_step
-from pages._ui.rows_panel import draw_rows_panel
 from pages._ui.run_view import open_run
-from pages._ui.scores import draw_scores
 from pages._ui.shell import Context, page_setup
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _tab(view: RunView) -> str:
 
 
 def _draw_map(context: Context, view: RunView) -> None:
-    from pages._ui.map_panel import draw_map
+    from pages._ui.influence.map_panel import draw_map
 
     draw_map(context, view)
 

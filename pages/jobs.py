@@ -9,8 +9,8 @@ from nncift_core.jobs import JobEntry
 from nncift_core.pipeline.job_list import job_facts
 from pages._ui.errors import user_errors
 from pages._ui.format import counted
-from pages._ui.job_actions import draw_problem, draw_trash, draw_undo
-from pages._ui.job_rows import draw_ended_job, draw_living_job
+from pages._ui.jobs.actions import draw_problem, draw_trash, draw_undo
+from pages._ui.jobs.rows import draw_ended_job, draw_living_job
 from pages._ui.navigation import go
 from pages._ui.shell import Context, page_setup
 

@@ -10,13 +10,13 @@ import streamlit as st
 from nncift_core import jobs
 from nncift_core.jobs import JobState
 from pages._ui.errors import user_errors
-from pages._ui.finished_run import draw_finished
-from pages._ui.jobs import job_panel
+from pages._ui.job_panel import job_panel
 from pages._ui.quadrants import epoch_words, kind_of
-from pages._ui.queue_words import queue_words
-from pages._ui.run_form import NEW, draw_form
-from pages._ui.run_list import draw_runs
-from pages._ui.run_prefill import draw_taken_over, forget_taken_over, take_over
+from pages._ui.run.finished import draw_finished
+from pages._ui.run.form import NEW, draw_form
+from pages._ui.run.prefill import draw_taken_over, forget_taken_over, take_over
+from pages._ui.run.queue_words import queue_words
+from pages._ui.run.run_list import draw_runs
 from pages._ui.runs import is_extended, is_pointwise, settings_words, stages_of
 from pages._ui.shell import Context, page_setup
 

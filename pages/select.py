@@ -9,14 +9,14 @@ import streamlit as st
 from nncift_core.store import SelectionRecord
 from pages._ui import selections
 from pages._ui.access import may_change
-from pages._ui.desk import open_desk
 from pages._ui.errors import user_errors
 from pages._ui.format import plain
-from pages._ui.jobs import job_panel
+from pages._ui.job_panel import job_panel
 from pages._ui.navigation import next_step
-from pages._ui.saved_list import saved_list
-from pages._ui.saved_selection import saved_view
-from pages._ui.selection_panel import live_panel
+from pages._ui.select.desk import open_desk
+from pages._ui.select.panel import live_panel
+from pages._ui.select.saved import saved_view
+from pages._ui.select.saved_list import saved_list
 from pages._ui.shell import Context, page_setup
 
 

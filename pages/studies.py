@@ -14,14 +14,14 @@ from nncift_core.pipeline.trust_studies import study_of
 from nncift_core.studies.common_scale import on_common_scale
 from pages._ui.errors import error_box, user_errors
 from pages._ui.format import about, ago, count, percent, plain
-from pages._ui.jobs import job_panel
+from pages._ui.job_panel import job_panel
 from pages._ui.quadrants import Kind, kind_of
 from pages._ui.runs import is_pointwise, label_unit, method_title, state_words
 from pages._ui.shell import Context, page_setup
-from pages._ui.study_form import draw_request, draw_start, study_data
-from pages._ui.study_lines import METRICS, Metric, label_words, size_words
-from pages._ui.study_table import points_table
-from pages._ui.trust_figures import KIND, LABEL_SIZE, NETWORK_SIZE
+from pages._ui.studies.form import draw_request, draw_start, study_data
+from pages._ui.studies.lines import METRICS, Metric, label_words, size_words
+from pages._ui.studies.table import points_table
+from pages._ui.trust.figures import KIND, LABEL_SIZE, NETWORK_SIZE
 from pages._ui.url_choice import url_choice
 
 if TYPE_CHECKING:
@@ -161,8 +161,8 @@ def _draw_points(study: Study, kind: Kind, metric: Metric) -> None:
     if not points:
         st.caption("The first point is drawn here as soon as it has been trained and measured.")
         return
-    from pages._ui.charts_network_size import size_chart
-    from pages._ui.charts_studies import label_chart
+    from pages._ui.studies.charts import label_chart
+    from pages._ui.studies.network_size_chart import size_chart
 
     if study.request.kind == "label-size":
         figure = label_chart(

@@ -9,20 +9,21 @@ from nncift_core.influence import METHODS
 from nncift_core.jobs import JobState
 from nncift_core.network.verdict import Verdict, judge
 from nncift_core.pipeline.artifacts import RunFiles
-from pages._ui import estimators, state
 from pages._ui import quadrants as tables
-from pages._ui.audit_panel import draw_audit
-from pages._ui.cost_bars import draw_cost_bars
+from pages._ui import state
 from pages._ui.errors import user_errors
 from pages._ui.format import count, number, percent
-from pages._ui.intervals import draw_interval_table, draw_points
-from pages._ui.jobs import job_panel
+from pages._ui.job_panel import job_panel
 from pages._ui.navigation import go, next_step
 from pages._ui.quadrants import Kind, Table, interval_words
 from pages._ui.run_view import open_run
 from pages._ui.runs import is_extended, is_pointwise, stages_of
 from pages._ui.shell import Context, page_setup
-from pages._ui.trust_figures import draw_epochs, draw_errors, draw_sizes, project_studies
+from pages._ui.trust import estimators
+from pages._ui.trust.audit_panel import draw_audit
+from pages._ui.trust.cost_bars import draw_cost_bars
+from pages._ui.trust.figures import draw_epochs, draw_errors, draw_sizes, project_studies
+from pages._ui.trust.intervals import draw_interval_table, draw_points
 
 _MARKS = {
     "exact": ":material/verified:",

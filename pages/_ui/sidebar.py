@@ -8,7 +8,7 @@ from nncift_core.errors import NNCIFTError
 from nncift_core.store import RunRecord, Workspace
 from pages._ui import access, state
 from pages._ui.format import moment
-from pages._ui.job_box import draw_job_box
+from pages._ui.jobs.box import draw_job_box
 from pages._ui.navigation import GROUPS, link_to
 from pages._ui.runs import settings_text
 from pages._ui.shell import open_workspace

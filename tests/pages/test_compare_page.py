@@ -184,7 +184,7 @@ def test_what_is_planted_stands_there_for_the_demo(
     truth = (Path("data") / "demo_truth.jsonl").read_text("utf-8")
     (folder / "demo_truth.jsonl").write_text(truth, "utf-8")
     monkeypatch.setenv("NNCIFT_DEMO_DIR", str(folder))
-    from pages._ui.comparison import cached_comparison
+    from pages._ui.compare.comparison import cached_comparison
 
     cached_comparison.clear()
     page = _compare(runs, ids)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nncift_core.datasets import Rejection
-from pages._ui.data_rejections import rejections_csv, rejections_jsonl
+from pages._ui.data.rejections import rejections_csv, rejections_jsonl
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 

@@ -11,7 +11,7 @@ import pytest
 from nncift_core import pipeline
 from nncift_core.datasets.report import Rejection, Report
 from nncift_core.datasets.row_filter import RowFilter
-from pages._ui import data_report
+from pages._ui.data import report as data_report
 from pages._ui.row_filter import filter_query, pool_matches
 from tests.unit.store.conftest import StandInDataset
 

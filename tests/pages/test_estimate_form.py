@@ -15,7 +15,7 @@ from nncift_core.config import RunConfig
 from nncift_core.influence import METHODS
 from nncift_core.network import ESTIMATORS
 from nncift_core.pipeline.planning import label_plan
-from pages._ui.estimate_form import INPUTS, NETWORK, PLACING, SECOND_ROUND
+from pages._ui.run.estimate_form import INPUTS, NETWORK, PLACING, SECOND_ROUND
 
 EVERY = {NETWORK, PLACING, INPUTS, SECOND_ROUND}
 FIELDS = {

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from nncift_core.pipeline.explained import CoverageReport, RowExplanation, TargetLine, WorstLine
 from nncift_core.pipeline.explaining import explain_selection
 from nncift_core.selection.explanations import GroupCoverage
-from pages._ui import coverage_panel, explanation
+from pages._ui.select import coverage_panel, explanation
 from tests.pages.conftest import Place
 from tests.pages.finished import Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
@@ -65,7 +65,7 @@ def _row(**changed: Any) -> RowExplanation:
 def _draw(part: str, shown: Any, *, pointwise: bool = False) -> AppTest:
     # Its text is run elsewhere, so it may use nothing of this module.
     def script(part, desk, shown):  # type: ignore[no-untyped-def]
-        from pages._ui import coverage_panel, explanation
+        from pages._ui.select import coverage_panel, explanation
 
         if part == "row":
             explanation.row_explanation(desk, shown, 1)

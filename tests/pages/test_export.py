@@ -10,7 +10,9 @@ import pytest
 
 from nncift_core.errors import WorkspaceError
 from nncift_core.store import Workspace
-from pages._ui import access, export_file, export_hub
+from pages._ui import access
+from pages._ui.export import file as export_file
+from pages._ui.export import hub as export_hub
 from tests.open_databases import databases_stay_open
 from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nncift_core import pipeline
-from pages._ui.extension import changed_words
+from pages._ui.run.extension import changed_words
 from pages._ui.runs import stages_of
 from tests.pages.conftest import REPOSITORY
 from tests.pages.finished import (  # noqa: F401

@@ -16,9 +16,9 @@ from nncift_core.errors import Cancelled
 from nncift_core.pipeline import RunView
 from nncift_core.pipeline.row_orders import Group
 from nncift_core.store import RunRecord
-from pages._ui import heatmap_component
 from pages._ui.format import number
-from pages._ui.methods_panel import newest_by_method
+from pages._ui.influence import heatmap_component
+from pages._ui.influence.methods_panel import newest_by_method
 from tests.pages.conftest import REPOSITORY, Place
 from tests.pages.finished import N_TARGET, N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
@@ -268,7 +268,7 @@ def test_hostile_names_of_groups_are_data_and_cut(runs: Runs) -> None:
     told = heatmap_component.payload(view.heatmap(), (N_TRAIN, N_TARGET), WORDS, look)
     assert [len(name) for name, _, _ in told["poolGroups"]] == [60, len(hostile[1].name)]
     # The component writes names as text: it never sets HTML.
-    for script in (REPOSITORY / "pages/_ui/components").glob("heatmap*.js"):
+    for script in (REPOSITORY / "pages/_ui/influence/components").glob("heatmap*.js"):
         assert "innerHTML" not in script.read_text("utf-8")
 
 

@@ -14,9 +14,9 @@ from nncift_core.files import write_json
 from nncift_core.network.conformal import calibrate_run
 from nncift_core.pipeline import RunView
 from nncift_core.types import Pairs
-from pages._ui.estimators import candidate_table, picked_words, rival_words
 from pages._ui.format import number
 from pages._ui.quadrants import PAIRS, ROWS, accuracy_table
+from pages._ui.trust.estimators import candidate_table, picked_words, rival_words
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
 from tests.pages.finished import (

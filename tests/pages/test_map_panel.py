@@ -16,9 +16,9 @@ from nncift_core.pipeline.map_area import rows_in_area
 from nncift_core.pipeline.maps import EmbeddingMap, create_map, read_map
 from nncift_core.pipeline.view import RunView
 from nncift_core.types import Row
-from pages._ui import map_panel, map_state
 from pages._ui.format import number
-from pages._ui.map_component import packed
+from pages._ui.influence import map_panel, map_state
+from pages._ui.influence.map_component import packed
 from tests.pages.finished import N_TARGET, N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
 from tests.pages.finished import finished_runs_of_language_models as model_runs
@@ -272,7 +272,7 @@ def test_scores_of_single_rows_have_a_map_too(model_runs: Runs) -> None:
 def test_hostile_names_go_as_data_and_texts_as_text() -> None:
     name = '<img src=x onerror="alert(1)">' + "x" * 500
     from nncift_core.pipeline.map_colors import Kinds
-    from pages._ui.map_component import kind_words
+    from pages._ui.influence.map_component import kind_words
 
     words = kind_words(Kinds(np.zeros(2, dtype=np.uint8), (name, "‮gnp"), (2, 0)))
     assert len(words["kinds"][0]["name"]) <= 48
@@ -293,7 +293,7 @@ def answer_script() -> None:
     """A page that gives one event of a browser to the map's state."""
     import streamlit as st
 
-    from pages._ui import map_state
+    from pages._ui.influence import map_state
 
     map_state.answer(st.session_state["event"], "k", 50, 5)
 

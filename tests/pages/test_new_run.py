@@ -14,7 +14,7 @@ from nncift_core.jobs import JobState
 from nncift_core.jobs.state import write_state
 from nncift_core.pipeline.waiting import Waiting, jobs_before
 from nncift_core.selection_config import SelectionConfig
-from pages._ui.queue_words import waiting_words
+from pages._ui.run.queue_words import waiting_words
 from tests.pages.conftest import Place
 
 OTHER = RunConfig(

@@ -10,8 +10,8 @@ from nncift_core.files import write_json
 from nncift_core.pipeline import create_audit, create_plan
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.studies.planner import Goal
-from pages._ui.audit_panel import summary_words
-from pages._ui.plan_panel import goal_words, option_table
+from pages._ui.run.plan_panel import goal_words, option_table
+from pages._ui.trust.audit_panel import summary_words
 from tests.pages.conftest import Place
 from tests.pages.finished import Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs

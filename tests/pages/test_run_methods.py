@@ -19,10 +19,10 @@ from nncift_core.jobs import JobState
 from nncift_core.jobs.state import beat, write_state
 from nncift_core.pipeline import create_pilot
 from nncift_core.pipeline.inputs import uses_states
-from pages._ui.config_fields import field_choices, field_key, label_of
-from pages._ui.method_cards import needs_words
-from pages._ui.model_form import ModelFields
-from pages._ui.run_cost import rate_words, saving_words, source_words
+from pages._ui.run.config_fields import field_choices, field_key, label_of
+from pages._ui.run.cost import rate_words, saving_words, source_words
+from pages._ui.run.method_cards import needs_words
+from pages._ui.run.model_form import ModelFields
 from pages._ui.runs import label_unit, stage_words, stages_of
 from tests.pages.conftest import Place, make_spec
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nncift_core.selection.actions import curation
-from pages._ui import selection_growth
+from pages._ui.select import growth as selection_growth
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 from tests.pages.finished import finished_runs as finished_runs
 from tests.pages.finished import (

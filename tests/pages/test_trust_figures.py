@@ -12,8 +12,8 @@ from nncift_core.jobs import JobState
 from nncift_core.pipeline.artifacts import RunFiles
 from nncift_core.pipeline.cost_comparison import CostBar, CostComparison, compare_costs
 from nncift_core.pipeline.trust_studies import label_range, run_as_point
-from pages._ui.charts_cost import cost_chart, unit_of
-from pages._ui.cost_bars import comparison_words, title_words
+from pages._ui.trust.cost_bars import comparison_words, title_words
+from pages._ui.trust.cost_chart import cost_chart, unit_of
 from tests.pages.conftest import Place
 from tests.pages.test_studies_page import make_study, request
 

@@ -9,10 +9,10 @@ from nncift_core.network.verdict import QUADRANTS
 from nncift_core.pipeline.heatmap import color_range
 from nncift_core.selection.curve import gain_curve
 from pages._ui.charts import QUADRANT_COLORS, epoch_chart
-from pages._ui.charts_scores import clicked_place, histogram_chart, score_bars, strip_chart
-from pages._ui.charts_selection import gain_chart
-from pages._ui.charts_trust import truth_chart
+from pages._ui.influence.score_charts import clicked_place, histogram_chart, score_bars, strip_chart
 from pages._ui.quadrants import PAIRS, last_training
+from pages._ui.select.charts import gain_chart
+from pages._ui.trust.charts import truth_chart
 
 POINTS = [
     {"epoch": float(epoch), "q1": 0.3 / (epoch + 1), "q2": 0.3, "q3": 0.2, "q4": 0.4 / (epoch + 1)}

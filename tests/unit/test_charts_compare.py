@@ -9,7 +9,7 @@ import pytest
 
 from nncift_core.pipeline.comparison_words import coverage_words, headline
 from nncift_core.selection import comparison
-from pages._ui.charts_compare import (
+from pages._ui.compare.charts import (
     COLORS,
     SYMBOLS,
     agreement_chart,
@@ -17,7 +17,7 @@ from pages._ui.charts_compare import (
     diversity_chart,
     overlap_chart,
 )
-from pages._ui.charts_composition import composition_chart, length_chart
+from pages._ui.compare.composition_charts import composition_chart, length_chart
 
 N_TRAIN = 50
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nncift_core.selection.explanations import GroupCoverage
-from pages._ui.charts_coverage import MOST_BARS, coverage_chart, coverage_title, drawn_groups
+from pages._ui.select.coverage_charts import MOST_BARS, coverage_chart, coverage_title, drawn_groups
 
 
 def _group(name: str, share: float | None, n_target: int = 4) -> GroupCoverage:

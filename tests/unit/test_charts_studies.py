@@ -10,10 +10,10 @@ import pytest
 from nncift_core.network import ESTIMATORS
 from nncift_core.network.verdict import QUADRANTS
 from nncift_core.studies.common_scale import common_scale, on_common_scale
-from pages._ui.charts_network_size import USED_COLOR, size_chart
-from pages._ui.charts_studies import NETWORK_COLORS, label_chart, names_beside
 from pages._ui.quadrants import ROWS
-from pages._ui.study_lines import label_words, network_line, size_words
+from pages._ui.studies.charts import NETWORK_COLORS, label_chart, names_beside
+from pages._ui.studies.lines import label_words, network_line, size_words
+from pages._ui.studies.network_size_chart import USED_COLOR, size_chart
 
 
 def quadrant(r2: float | None, mse: float, *, spread: float = 0.05) -> dict[str, Any]:

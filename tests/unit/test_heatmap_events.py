@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from nncift_core.pipeline.heatmap import ColorRange
-from pages._ui.heatmap_component import CIVIDIS, DIVERGING, bar_ticks
-from pages._ui.heatmap_events import LEAST_ROWS, Pair, answer, turn_of
+from pages._ui.influence.heatmap_component import CIVIDIS, DIVERGING, bar_ticks
+from pages._ui.influence.heatmap_events import LEAST_ROWS, Pair, answer, turn_of
+from pages._ui.influence.window import WHOLE, Window
 from pages._ui.method_colors import METHOD_COLORS, method_color
-from pages._ui.window import WHOLE, Window
 
 SIZE = (100, 40)
 

@@ -19,7 +19,8 @@ def test_opening_makes_the_folders_and_nothing_else(tmp_path):
         "embeddings",
         "labels",
         "pilots",
-        "exports", "trash",
+        "exports",
+        "trash",
         "studies",
         "plans",
     }
