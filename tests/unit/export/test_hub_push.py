@@ -115,13 +115,13 @@ def test_each_refusal_is_a_sentence_without_the_token(files, call, problem, kind
 
 
 def test_real_error_classes_are_known():
-    import httpx
+    import httpx2
     from huggingface_hub.errors import HfHubHTTPError
 
-    request = httpx.Request("POST", "https://huggingface.co")
-    refused = HfHubHTTPError("no", response=httpx.Response(403, request=request))
+    request = httpx2.Request("POST", "https://huggingface.co")
+    refused = HfHubHTTPError("no", response=httpx2.Response(403, request=request))
     assert "may not write" in str(hub._refusal(refused, "a/b"))
-    for error in (httpx.ConnectError("x"), httpx.ReadTimeout("x")):
+    for error in (httpx2.ConnectError("x"), httpx2.ReadTimeout("x")):
         assert "cannot be reached" in str(hub._refusal(error, "a/b"))
 
 
