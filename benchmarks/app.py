@@ -1,6 +1,6 @@
 """How fast the app is in a real browser: pools of 15,000, 50,000 and 250,000 rows.
 
-    python benchmarks/app.py [--workspace /tmp/appbench] [--only 250000] [--pages data select]
+    python benchmarks/app.py [--workspace DIR] [--only 250000] [--pages data select]
 
 Opens every page of three projects (``app_data.py`` describes and makes them) in Chromium against a
 server of its own. Seconds go from the navigation to a page that can be used: the script has ended,
@@ -22,6 +22,7 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -228,7 +229,8 @@ def only_one(lock: Path | None) -> Iterator[None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Seconds, bytes and memory of every page.")
-    parser.add_argument("--workspace", type=Path, default=Path("/tmp/appbench"))
+    folder = Path(tempfile.gettempdir()) / "appbench"
+    parser.add_argument("--workspace", type=Path, default=folder)
     parser.add_argument("--only", type=int, nargs="*", help="pool sizes, all if left out")
     parser.add_argument("--pages", nargs="*", default=[], help="first words of pages")
     parser.add_argument("--lock", type=Path, help="file to lock while a browser runs")

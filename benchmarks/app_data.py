@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -204,4 +205,4 @@ def prepare(folder: Path, only: Sequence[int] | None = None) -> tuple[Path, list
 
 
 if __name__ == "__main__":
-    prepare(Path(sys.argv[1] if len(sys.argv) > 1 else "/tmp/appbench"))
+    prepare(Path(sys.argv[1] if len(sys.argv) > 1 else Path(tempfile.gettempdir()) / "appbench"))

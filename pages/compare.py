@@ -230,8 +230,19 @@ def _quality(found: Mapping[str, Any]) -> None:
                 "diversity",
                 charts.diversity_chart(found),
                 f"Nearest row and NovelSum: {words}. Both fall as a selection grows, so look at "
-                "the distance to the grey mark, random rows of the same number.",
+                f"the distance to the grey mark, random rows of the same number.{_sampled(found)}",
             )
+
+
+def _sampled(found: Mapping[str, Any]) -> str:
+    """That diversity was measured on a sample, where it was."""
+    most = found["diversity"]["rows_at_most"]
+    if found["n_train"] <= most:
+        return ""
+    return (
+        f" Measured on a random sample of at most {count(most)} rows of each selection and of the "
+        "pool."
+    )
 
 
 def _what_of(found: Mapping[str, Any]) -> None:

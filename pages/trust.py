@@ -12,7 +12,7 @@ from nncift_core.pipeline.artifacts import RunFiles
 from pages._ui import quadrants as tables
 from pages._ui import state
 from pages._ui.errors import user_errors
-from pages._ui.format import count, number, percent
+from pages._ui.format import coefficient, count, percent
 from pages._ui.job_panel import job_panel
 from pages._ui.navigation import go, next_step
 from pages._ui.quadrants import Kind, Table, interval_words
@@ -120,7 +120,7 @@ def _draw_figures(context: Context, kind: Kind, stored: Table) -> None:
     with st.container(horizontal=True, key="figures"):
         st.metric(
             f"R², {kind.unseen}",
-            number(unseen.get("r2")),
+            coefficient(unseen.get("r2")),
             width=165,
             help=f"Share of the differences between {kind.unseen} that the estimates explain: 1 "
             "is perfect, predicting the mean has 0. 95 % interval "
@@ -128,7 +128,7 @@ def _draw_figures(context: Context, kind: Kind, stored: Table) -> None:
         )
         st.metric(
             "Rank correlation",
-            number(unseen.get("spearman")),
+            coefficient(unseen.get("spearman")),
             width=165,
             help=f"Of estimates and true values of {kind.unseen}: 1 is the same order, 0 is none. "
             f"95 % interval {interval_words(unseen.get('spearman_ci'))}.",

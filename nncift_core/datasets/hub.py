@@ -26,6 +26,9 @@ _NAME = re.compile(
     re.ASCII,
 )
 
+# A token, what a header says of one, and name and password in an address.
+_SECRET = re.compile(r"hf_\w+|(?<=Bearer )[^\s'\"]+|(?<=://)[^/@\s]+(?=@)")
+
 
 class HubName(NamedTuple):
     """The parts of ``hf:owner/name:split`` or ``hf:owner/name:config:split``."""
@@ -87,7 +90,8 @@ def load_hub(
         )
     # The package raises whatever its storage and network layers raise.
     except Exception as error:
-        raise _unavailable(name, error) from error
+        # Its own words stay behind, since tracebacks are kept with jobs: they may quote the token.
+        raise _unavailable(name, error) from None
     warnings: list[str] = []
     digest = hashlib.sha256()
     size = 0
@@ -109,6 +113,7 @@ def load_hub(
 
 def _unavailable(name: str, error: Exception) -> DataError:
     detail = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+    detail = _SECRET.sub("***", detail)
     words = f"{type(error).__name__} {detail}".lower()
     if "connection" in words or "offline" in words or "reach" in words or "timeout" in words:
         return DataError(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from nncift_core.datasets.lazy_rows import hashes_of
 from nncift_core.types import IndexArray, Row
 
 
@@ -55,12 +56,12 @@ def find_self_pairs(helpers: Sequence[Row], helped: Sequence[Row]) -> tuple[Inde
         Two ``(n_pairs,)`` arrays of positions, ascending by helper, then by helped.
     """
     positions: dict[str, list[int]] = defaultdict(list)
-    for position, row in enumerate(helped):
-        positions[row.content_hash].append(position)
+    for position, content in enumerate(hashes_of(helped)):
+        positions[content].append(position)
     first: list[int] = []
     second: list[int] = []
-    for position, row in enumerate(helpers):
-        equal = positions.get(row.content_hash, ())
+    for position, content in enumerate(hashes_of(helpers)):
+        equal = positions.get(content, ())
         first.extend([position] * len(equal))
         second.extend(equal)
     return np.asarray(first, np.int64), np.asarray(second, np.int64)

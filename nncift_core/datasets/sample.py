@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from nncift_core.errors import ConfigError
-from nncift_core.types import IndexArray, Row
+from nncift_core.types import IndexArray
 
 
-def sample_target(rows: Sequence[Row], count: int, seed: int) -> tuple[IndexArray, IndexArray]:
+def sample_target(rows: Sequence[object], count: int, seed: int) -> tuple[IndexArray, IndexArray]:
     """A seeded sample of the pool as target set; sampled rows leave the pool.
 
     Args:

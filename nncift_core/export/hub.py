@@ -111,7 +111,9 @@ def push_files(
         raise
     # The package raises whatever its network layers raise.
     except Exception as error:
-        raise _refusal(error, repository) from error
+        # Its own words stay behind, since a traceback is kept with the job: they may quote the
+        # request, token and all.
+        raise _refusal(error, repository) from None
     return f"https://huggingface.co/datasets/{repository}"
 
 

@@ -7,7 +7,6 @@ without a tensor of ``rows x columns x hidden``. Knows nothing of networks, unit
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from nncift_core.network.native import Kernel, aligned
 from nncift_core.types import FloatArray
@@ -28,6 +27,9 @@ class EagerScorer:
     """
 
     def __init__(self, helped: FloatArray, weight: FloatArray, constant: float) -> None:
+        # Here as below: a finished run without hidden units is read without waiting for it.
+        import torch
+
         half = weight.astype(np.float64) / 2
         self._half = half
         self._column_term = torch.from_numpy((helped @ half + constant).astype(np.float32))
@@ -40,6 +42,8 @@ class EagerScorer:
 
     def scores(self, helpers: FloatArray) -> FloatArray:
         """``(rows, hidden)`` to ``(rows, columns)``."""
+        import torch
+
         row_term = torch.from_numpy((helpers @ self._half).astype(np.float32))
         scores = row_term[:, None] + self._column_term
         for sign, units, factor, mirrored in self._signs:
@@ -72,6 +76,8 @@ class CompiledScorer:
 
     def scores(self, helpers: FloatArray) -> FloatArray:
         """``(rows, hidden)`` to ``(rows, columns)``."""
+        import torch
+
         return self._kernel.scores(
             np.ascontiguousarray(helpers, np.float32),
             self._tiles,

@@ -3,7 +3,8 @@
 A pair costs ``hidden + factors`` steps instead of ``2 d x hidden``, and nothing of size
 ``n_train x n_target`` need exist: one pass hands blocks to reducers. Hidden units go through plain
 PyTorch or a compiled kernel (``kernels.py``), which give the same numbers within 1e-6 of the
-labels' range; factors are a matrix product. Knows nothing of training, labels or files.
+labels' range; factors are a matrix product in NumPy, which needs no PyTorch: a page that shows a
+finished run need not wait for its import. Knows nothing of training, labels or files.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
 from nncift_core.network import native
 from nncift_core.network.kernels import CompiledScorer, EagerScorer
-from nncift_core.network.pair_network import PairNetwork
 from nncift_core.network.reducers import Reducer, stream
 from nncift_core.progress import Progress
 from nncift_core.types import FloatArray, IndexArray
+
+if TYPE_CHECKING:
+    from nncift_core.network.pair_network import PairNetwork
 
 __all__ = ["Compile", "Predictor", "Projected", "project", "stream"]
 
@@ -134,6 +136,9 @@ def project(
         scale: Original units per unit of the training scale.
         offset: Original units at zero of the training scale.
     """
+    # Here, since it takes seconds to import and finished runs are projected already.
+    import torch
+
     head = network.head()
 
     def rows(embeddings: FloatArray, helped: bool) -> FloatArray:
@@ -200,7 +205,7 @@ class Predictor:
             Seconds it took.
         """
         start = time.perf_counter()
-        if self._scorer is None:
+        if self._scorer is None and self.projected.hidden:
             self._scorer = self._make_scorer(self.projected.helped)
         if progress and self.warning and not self._warned:
             progress.warn(self.warning)
@@ -216,22 +221,38 @@ class Predictor:
     def block(self, start: int, stop: int, columns: slice = slice(None)) -> FloatArray:
         """Predicted influence of rows ``start`` to ``stop``: ``(stop - start, columns)``."""
         self.prepare()
-        assert self._scorer is not None
         whole, hidden = self.projected, self.projected.hidden
         # Positions of all columns in order are the common case and have their scorer ready.
         all_columns = columns.indices(self.n_target) == (0, self.n_target, 1)
         helped = whole.helped[columns]
         scores: FloatArray
-        if hidden or not whole.factors:
-            scorer = self._scorer if all_columns else self._make_scorer(helped)
+        if hidden:
+            scorer = self._scorer if all_columns else None
+            scorer = scorer or self._make_scorer(helped)
             scores = scorer.scores(whole.helpers[start:stop, :hidden])
+            if whole.factors:
+                scores += self._products(start, stop, helped)
+        elif whole.factors:
+            scores = self._products(start, stop, helped)
+            scores += np.float32(self._constant)
         else:
             scores = np.full((stop - start, len(helped)), self._constant, np.float32)
-        if whole.factors:
-            mass = None if whole.mass is None else whole.mass[start:stop]
-            helpers = whole.helpers[start:stop, hidden:]
-            _add_products(scores, helpers, helped[:, hidden:], mass, whole.scale)
         return scores
+
+    def _products(self, start: int, stop: int, helped: FloatArray) -> FloatArray:
+        """``(stop - start, len(helped))``: what the factors add, in original units.
+
+        In NumPy: as fast as PyTorch's product of 128 factors, twice as fast with 32.
+        """
+        whole, hidden = self.projected, self.projected.hidden
+        right = np.ascontiguousarray(helped[:, hidden:], np.float32).T
+        helpers = whole.helpers[start:stop, hidden:]
+        if whole.mass is None:
+            return np.asarray((helpers * np.float32(whole.scale)) @ right, np.float32)
+        means = np.asarray(np.ascontiguousarray(helpers, np.float32) @ right, np.float32)
+        means /= np.ascontiguousarray(whole.mass[start:stop], np.float32) @ right
+        means *= np.float32(whole.scale)
+        return means
 
     def subset(self, helper_positions: IndexArray, helped_positions: IndexArray) -> Predictor:
         """A predictor of these rows and columns, in this order.
@@ -285,26 +306,3 @@ class Predictor:
                 "the predicted values are the same."
             )
         return EagerScorer(helped, self._weight, self._constant)
-
-
-def _add_products(
-    scores: FloatArray,
-    helpers: FloatArray,
-    helped: FloatArray,
-    mass: FloatArray | None,
-    scale: float,
-) -> None:
-    """Add the products of factors, in original units, to ``(rows, columns)`` scores."""
-    total, right = torch.from_numpy(scores), _tensor(helped).T
-    if mass is None:
-        total.addmm_(_tensor(helpers), right, alpha=scale)
-        return
-    means = _tensor(helpers) @ right
-    means /= _tensor(mass) @ right
-    total.add_(means, alpha=scale)
-
-
-def _tensor(rows: FloatArray) -> torch.Tensor:
-    rows = np.ascontiguousarray(rows, np.float32)
-    # PyTorch wants memory it could write to; a map of a file is often read-only.
-    return torch.from_numpy(rows if rows.flags.writeable else rows.copy())

@@ -123,7 +123,7 @@ def _finding(r2: float, things: str) -> str:
     if r2 <= 0:
         return (
             f"On unseen {things} the estimates are further off than predicting the mean "
-            f"(R² {r2:.2f}; the mean has 0)."
+            f"(R² {r2:.3f}; the mean has 0)."
         )
     return (
         f"The estimates explain {_percent(r2)} of the differences between unseen {things}; "

@@ -16,6 +16,7 @@ import numpy as np
 
 from nncift_core.datasets import demo_paths
 from nncift_core.datasets.demo_kinds import count_kinds, read_truth
+from nncift_core.datasets.lazy_rows import ids_of, rows_at
 from nncift_core.errors import ConfigError, DataError, NNCIFTError, WorkspaceError
 from nncift_core.pipeline.view import RunView
 from nncift_core.selection import comparison
@@ -90,6 +91,28 @@ def open_selections(workspace: Workspace, selection_ids: Sequence[str]) -> Opene
             raise ConfigError(
                 f"The selection {selection_id!r} is given twice.", "Give different selections."
             )
+    records, views, project_id = _open_runs(workspace, selection_ids)
+    catalog = workspace.catalog
+    place_of = {name: place for place, name in enumerate(ids_of(views[0].roles.pool))}
+    chosen, orders = [], []
+    for record in records:
+        rows = catalog.selection_rows(record.id)
+        places = [place_of.get(row.row_id, -1) for row in rows]
+        if not rows or min(places) < 0:
+            raise WorkspaceError(
+                f"Selection {record.id} holds "
+                + ("rows that its pool lacks." if rows else "no rows."),
+                "Make the selection again.",
+            )
+        chosen.append(rows)
+        orders.append(np.array(places, dtype=np.int64))
+    return Opened(records, chosen, orders, views, project_id)
+
+
+def _open_runs(
+    workspace: Workspace, selection_ids: Sequence[str]
+) -> tuple[Sequence[SelectionRecord], Sequence[RunView], str]:
+    """The selections, the run of each and their project. Raises: ConfigError, WorkspaceError."""
     catalog = workspace.catalog
     records = [catalog.selection(selection_id) for selection_id in selection_ids]
     runs = {record.run_id: catalog.run(record.run_id) for record in records}
@@ -111,20 +134,7 @@ def open_selections(workspace: Workspace, selection_ids: Sequence[str]) -> Opene
                 "runs took another target sample out of the pool.",
                 "Compare selections of runs with the same pool.",
             )
-    place_of = {row.id: place for place, row in enumerate(views[0].roles.pool)}
-    chosen, orders = [], []
-    for record in records:
-        rows = catalog.selection_rows(record.id)
-        places = [place_of.get(row.row_id, -1) for row in rows]
-        if not rows or min(places) < 0:
-            raise WorkspaceError(
-                f"Selection {record.id} holds "
-                + ("rows that its pool lacks." if rows else "no rows."),
-                "Make the selection again.",
-            )
-        chosen.append(rows)
-        orders.append(np.array(places, dtype=np.int64))
-    return Opened(records, chosen, orders, views, runs[first.run_id].project_id)
+    return records, views, runs[first.run_id].project_id
 
 
 def pool_key(view: RunView) -> tuple[Any, ...]:
@@ -157,24 +167,14 @@ def yardsticks(workspace: Workspace, opened: Opened) -> dict[str, RunView]:
     return {view.run_id: view for view in found}
 
 
-def rows_only_in(workspace: Workspace, selection_ids: Sequence[str], which: int) -> list[OnlyRow]:
-    """The rows that only one of the selections holds, in its order.
-
-    Args:
-        workspace: Where they are stored.
-        selection_ids: As for ``compare``.
-        which: Which of them, from 0.
-
-    Raises:
-        ConfigError: As ``open_selections``.
-        WorkspaceError: Likewise.
-    """
-    opened = open_selections(workspace, selection_ids)
-    wanted = set(opened.only[which].tolist())
+def rows_only_in(opened: Opened, which: int) -> list[OnlyRow]:
+    """The rows that only one of the selections holds, in its order; ``which`` counts from 0."""
+    places = opened.only[which].tolist()
+    rank = {place: at for at, place in enumerate(opened.orders[which].tolist())}
+    chosen = opened.chosen[which]
+    rows = rows_at(opened.pool, places)
     return [
-        OnlyRow(chosen, opened.pool[place], place)
-        for chosen, place in zip(opened.chosen[which], opened.orders[which].tolist(), strict=True)
-        if place in wanted
+        OnlyRow(chosen[rank[place]], row, place) for place, row in zip(places, rows, strict=True)
     ]
 
 

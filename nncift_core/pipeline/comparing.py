@@ -7,6 +7,7 @@ whoever shows a comparison may keep it. Knows nothing of pages.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nncift_core.datasets import find_self_pairs
+from nncift_core.datasets.lazy_rows import hashes_of, ids_of, lengths_of
 from nncift_core.errors import ConfigError, DataError, EncoderError, ModelError
 from nncift_core.files import plain
 from nncift_core.influence import METHODS
@@ -25,14 +27,19 @@ from nncift_core.pipeline.compared import (
     yardsticks,
 )
 from nncift_core.pipeline.duplicates import run_duplicates
-from nncift_core.pipeline.embedding import embed_rows
+from nncift_core.pipeline.embedding import embed_pool, embed_rows
 from nncift_core.pipeline.facts import pool_facts
 from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.view import RunView
 from nncift_core.progress import Progress, SilentProgress
 from nncift_core.selection import comparison
 from nncift_core.selection.coverage import coverage
-from nncift_core.selection.diversity import DiversityMeter, random_diversity
+from nncift_core.selection.diversity import (
+    MOST_HELD,
+    DiversityMeter,
+    random_diversity,
+    random_orders,
+)
 from nncift_core.selection.duplicates import NEAR
 from nncift_core.selection.row_facts import NAMES, RowFacts
 from nncift_core.store import SelectionRecord, Workspace
@@ -50,6 +57,7 @@ def compare(
     selection_ids: Sequence[str],
     *,
     by: str | None = None,
+    opened: Opened | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Everything that differs between two to four selections, as JSON types.
@@ -59,6 +67,7 @@ def compare(
         selection_ids: The selections; they are called A, B, C, D in this order.
         by: Id of the run whose influence measures coverage; None for the first of
             ``yardsticks``.
+        opened: What ``open_selections`` gave for them, where somebody has it.
         progress: Told of stages ``embed``, ``spread`` (draws) and ``cover`` (pairs).
 
     Returns:
@@ -72,19 +81,20 @@ def compare(
         Cancelled: By ``progress``.
     """
     progress = progress or SilentProgress()
-    opened = open_selections(workspace, selection_ids)
+    opened = opened or open_selections(workspace, selection_ids)
     n_train = len(opened.pool)
     notes: list[str] = []
     view = _reader(opened)
     facts = pool_facts(workspace, view.spec, view.roles, view.files, progress)
-    vectors = None
+    meter = None
     try:
-        vectors = embed_rows(workspace, view.spec, view.roles, progress).pool
+        meter = _meter(workspace, view, progress)
     except EncoderError as error:
         notes.append(f"Diversity and clusters are not measured: {error.message}")
     fields = [
-        field for field in NAMES if facts.has(field) and (field != "cluster" or vectors is not None)
+        field for field in NAMES if facts.has(field) and (field != "cluster" or meter is not None)
     ]
+    ids = ids_of(opened.pool)
     content = {
         "project_id": opened.project_id,
         "n_train": n_train,
@@ -103,14 +113,12 @@ def compare(
         ],
         "coverage": _coverage(workspace, opened, by, notes, progress),
         "diversity": None
-        if vectors is None
-        else _diversity(DiversityMeter(vectors, progress=progress), opened, progress)
-        | {"encoder": view.spec.config.encoder},
+        if meter is None
+        else _diversity(meter, opened, progress) | {"encoder": view.spec.config.encoder},
         "lengths": _lengths(facts, opened.orders),
         "composition": {field: _composition(facts.names(field), opened.orders) for field in fields},
         "only": [
-            {"rows": len(rows), "row_ids": [opened.pool[place].id for place in rows]}
-            for rows in opened.only
+            {"rows": len(rows), "row_ids": [ids[place] for place in rows]} for rows in opened.only
         ],
         "duplicates": _duplicates(workspace, opened, view, progress),
         "planted": planted(opened),
@@ -126,6 +134,16 @@ def _reader(opened: Opened) -> RunView:
         if not (view.spec.config.exact and needs_model(view.spec.config)):
             return view
     return opened.views[0]
+
+
+def _meter(workspace: Workspace, view: RunView, progress: Progress) -> DiversityMeter:
+    """What measures diversity; of a large pool only the rows measured are read."""
+    n_train = len(view.roles.pool)
+    if n_train <= MOST_HELD:
+        vectors = embed_rows(workspace, view.spec, view.roles, progress).pool
+        return DiversityMeter(vectors, progress=progress)
+    read = functools.partial(embed_pool, workspace, view.spec, view.roles, progress=progress)
+    return DiversityMeter(read, n_train=n_train, progress=progress)
 
 
 def _described(letter: str, record: SelectionRecord, view: RunView) -> dict[str, Any]:
@@ -189,6 +207,8 @@ def _coverage(
 def _diversity(meter: DiversityMeter, opened: Opened, progress: Progress) -> dict[str, Any]:
     sizes = sorted({len(order) for order in opened.orders})
     progress.stage("spread", len(opened.orders) + len(sizes), "draws")
+    draws = [one for size in sizes for one in random_orders(len(opened.pool), size)]
+    meter.look_at([*opened.orders, *draws])
     found = []
     for order in opened.orders:
         found.append(meter.measure(order))
@@ -198,6 +218,7 @@ def _diversity(meter: DiversityMeter, opened: Opened, progress: Progress) -> dic
         drawn[size] = random_diversity(meter, len(opened.pool), size)
         progress.advance()
     return {
+        "rows_at_most": MOST_HELD,
         "selections": [
             asdict(one)
             | {
@@ -205,15 +226,16 @@ def _diversity(meter: DiversityMeter, opened: Opened, progress: Progress) -> dic
                 "novelsum_random": drawn[len(order)].novelsum,
             }
             for one, order in zip(found, opened.orders, strict=True)
-        ]
+        ],
     }
 
 
 def _lengths(facts: RowFacts, orders: Sequence[IndexArray]) -> dict[str, Any]:
     """Lengths of prompts and responses in characters, of both together in tokens."""
+    prompt, response = lengths_of(facts.rows)
     lengths = {
-        "prompt": np.array([len(row.prompt) for row in facts.rows], dtype=np.int64),
-        "response": np.array([len(row.response) for row in facts.rows], dtype=np.int64),
+        "prompt": prompt,
+        "response": response,
     }
     try:
         tokens = facts.tokens
@@ -271,7 +293,7 @@ def _duplicates(
     workspace: Workspace, opened: Opened, view: RunView, progress: Progress
 ) -> list[dict[str, Any]]:
     """Rows that repeat another one of the same selection: equal ones, and near ones with them."""
-    hashes = [row.content_hash for row in opened.pool]
+    hashes = hashes_of(opened.pool)
     near = run_duplicates(workspace, view.spec, view.roles, view.files, NEAR, progress)
     groups = {
         "exact": np.unique(np.array(hashes), return_inverse=True)[1].astype(np.int64),

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from nncift_core.datasets.lazy_rows import ids_of, subtask_names
 from nncift_core.errors import ConfigError
 from nncift_core.influence import METHODS
 from nncift_core.pipeline.demands import build_demands
@@ -67,7 +68,7 @@ class Desk:
         self.spec: RunSpec = self.view.spec
         self.roles: Roles = self.view.roles
         self.facts: RowFacts = pool_facts(workspace, self.spec, self.roles, self.view.files)
-        self.row_ids: Sequence[str] = [row.id for row in self.roles.pool]
+        self.row_ids: Sequence[str] = ids_of(self.roles.pool)
         self._sources = RunMatrices(
             workspace, self.spec, self.roles, self.view.files, self.view.estimates
         )
@@ -146,7 +147,16 @@ class Desk:
             )
 
         orders = KeptOrders(self.view.files.folder, self._kept.state)
-        result = orders.found(objective, settings, most_rows, seed, len(self.row_ids), find)
+        result = orders.found(
+            objective,
+            settings,
+            most_rows,
+            seed,
+            len(self.row_ids),
+            find,
+            optimizer=optimizer,
+            constraints=demands.constraints,
+        )
         seconds = time.monotonic() - start
         return LiveSelection(
             objective, settings, most_rows, self.row_ids, result, demands, seconds, matrices
@@ -172,7 +182,7 @@ class Desk:
     @functools.cached_property
     def subtasks(self) -> Sequence[str]:
         """Names of the pool's subtasks, sorted; none where no row has one."""
-        return sorted({row.subtask for row in self.roles.pool if row.subtask is not None})
+        return subtask_names(self.roles.pool)
 
     def input_row(self, position: int) -> int:
         """Place of a pool row in the stored dataset, from 1, as the Data page counts."""

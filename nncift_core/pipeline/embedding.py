@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nncift_core.datasets.lazy_rows import rows_at
 from nncift_core.embeddings import embed_groups, open_encoder
 from nncift_core.pipeline.roles import Roles
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
 from nncift_core.store import Workspace
-from nncift_core.types import FloatArray
+from nncift_core.types import FloatArray, IndexArray
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,23 @@ class Vectors:
     pool: FloatArray
     target: FloatArray
     existing: FloatArray
+
+
+def embed_pool(
+    workspace: Workspace,
+    spec: RunSpec,
+    roles: Roles,
+    positions: IndexArray,
+    progress: Progress,
+) -> FloatArray:
+    """``(n, d)`` embeddings of some pool rows, from the cache where it has them.
+
+    Raises:
+        EncoderError: The encoder cannot be used.
+    """
+    texts = [row.text for row in rows_at(roles.pool, positions.tolist())]
+    encoder = open_encoder(spec.config.encoder)
+    return embed_groups(encoder, [texts], workspace.embeddings_dir, progress)[0]
 
 
 def embed_rows(workspace: Workspace, spec: RunSpec, roles: Roles, progress: Progress) -> Vectors:

@@ -51,6 +51,10 @@ class ArraySource:
         """``(stop - start, n_target)`` float32."""
         return np.array(self._values[start:stop], dtype=np.float32)
 
+    def pairs(self, rows: IndexArray, columns: IndexArray) -> FloatArray:
+        """``(n,)`` values of single pairs."""
+        return np.array(self._values[rows, columns], dtype=np.float32)
+
     def subset(self, rows: IndexArray, columns: IndexArray) -> ArraySource:
         """The same values for some rows and columns, in that order."""
         return ArraySource(self._values[rows][:, columns])
@@ -127,6 +131,18 @@ class Estimates:
         if isinstance(self.raw, Predictor | CosineSource | MatrixBlocks | ArraySource):
             return self.raw.subset(rows, columns)
         raise TypeError(f"{type(self.raw).__name__} has no subsets")
+
+    def pairs(self, rows: IndexArray, columns: IndexArray) -> FloatArray:
+        """``(n,)`` the estimates of single pairs, without labels."""
+        if isinstance(self.raw, Predictor):
+            return self.raw.pairs(rows, columns)
+        if isinstance(self.raw, ArraySource):
+            return self.raw.pairs(rows, columns)
+        found = np.empty(len(rows), dtype=np.float32)
+        for row in np.unique(rows):
+            here = np.flatnonzero(rows == row)
+            found[here] = self.predicted(np.array([row]), columns[here]).block(0, 1)[0]
+        return found
 
     def subset(self, rows: IndexArray, columns: IndexArray) -> InfluenceSource:
         """The same, with labels standing in where they exist."""

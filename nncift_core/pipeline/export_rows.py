@@ -97,7 +97,7 @@ def pool_positions(spec: RunSpec, n_rows: int) -> IndexArray:
         return everything
     original = spec.grown_from[0] if spec.grown_from else n_rows
     # Which rows are drawn depends on their number alone.
-    stay, _ = sample_target(range(original), spec.target_sample, spec.config.seed)  # type: ignore[arg-type]
+    stay, _ = sample_target(range(original), spec.target_sample, spec.config.seed)
     return np.concatenate([stay.astype(np.int64), everything[original:]])
 
 

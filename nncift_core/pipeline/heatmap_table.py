@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nncift_core.datasets.lazy_rows import rows_at
 from nncift_core.pipeline.heatmap import Heatmap
 from nncift_core.types import IndexArray, Row
 
@@ -67,10 +68,10 @@ def _ends(
 ) -> list[tuple[int, int, str, str]]:
     """First and last place, from 1, and first and last row of each cell of a side."""
     start = int(edges[0])
-    return [
-        (a + 1, b, rows[int(positions[a - start])].id, rows[int(positions[b - 1 - start])].id)
-        for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    ]
+    first = rows_at(rows, positions[edges[:-1] - start].tolist())
+    last = rows_at(rows, positions[edges[1:] - 1 - start].tolist())
+    ends = zip(edges[:-1].tolist(), edges[1:].tolist(), first, last, strict=True)
+    return [(a + 1, b, head.id, tail.id) for a, b, head, tail in ends]
 
 
 def _known(value: float | None) -> str:

@@ -6,6 +6,9 @@ that is kept in the run's folder. Knows the run's estimates and intervals, nothi
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +27,8 @@ DIRECT_PAIRS = 6_000_000
 """Windows of up to so many pairs are predicted anew: that takes less than a tenth of a second."""
 
 _MOST_GRIDS = 4
+_MOST_FILES = 12
+"""Grids in a run's folder; the oldest go, since one may take 32 MB."""
 
 Ends = tuple[int, int]
 
@@ -41,6 +46,15 @@ class DrawnOrder:
     name: str
     pool: IndexArray
     target: IndexArray
+
+    @functools.cached_property
+    def file(self) -> str:
+        """The name of its grid's file, which another order of the same name does not share."""
+        digest = hashlib.sha256()
+        for positions in (self.pool, self.target):
+            digest.update(np.ascontiguousarray(positions, dtype=np.int64).tobytes())
+            digest.update(b"|")
+        return f"{self.name}-{digest.hexdigest()[:12]}.npy"
 
 
 @dataclass
@@ -146,17 +160,24 @@ class HeatmapWindows:
         return _float32(widths[:, 0]) if widths is not None and widths.shape[1] == 1 else None
 
     def _grid(self, order: DrawnOrder) -> Grid:
-        if order.name not in self._grids:
-            path = self.folder / f"{order.name}.npy"
+        if order.file not in self._grids:
+            path = self.folder / order.file
             size = len(order.pool), len(order.target)
             grid = Grid.load(path, size)
             if grid is None:
                 grid = Grid.of(self.estimates.subset(order.pool, order.target))
                 grid.save(path)
+                self._drop_oldest()
             while len(self._grids) >= _MOST_GRIDS:
                 self._grids.pop(next(iter(self._grids)))
-            self._grids[order.name] = grid
-        return self._grids[order.name]
+            self._grids[order.file] = grid
+        return self._grids[order.file]
+
+    def _drop_oldest(self) -> None:
+        with contextlib.suppress(OSError):
+            found = sorted(self.folder.glob("*.npy"), key=lambda path: path.stat().st_mtime)
+            for path in found[:-_MOST_FILES]:
+                path.unlink()
 
 
 def _float32(values: np.ndarray) -> FloatArray:

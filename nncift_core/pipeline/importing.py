@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nncift_core.callers import require_change
 from nncift_core.datasets import (
     ColumnMapping,
     Dataset,
@@ -66,9 +67,12 @@ def import_files(
 
     Raises:
         DataError: A file cannot be read or holds fewer than 2 usable rows.
-        ConfigError: The mapping names a field or column that does not exist.
+        ConfigError: The mapping names a field or column that does not exist, or the caller may
+            change nothing.
         WorkspaceError: It cannot be stored.
     """
+    # Before anything is fetched from the hub.
+    require_change()
     dataset: Dataset
     if len(paths) == 1 and is_hub_name(str(paths[0])):
         dataset = load_hub(str(paths[0]), overrides=overrides)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nncift_core.datasets.lazy_rows import ids_of, subtasks_of
 from nncift_core.files import load_array
 from nncift_core.pipeline.heatmap import ColorRange, color_range
 from nncift_core.types import FloatArray, Row
@@ -100,7 +101,8 @@ def group_kinds(found: EmbeddingMap) -> Kinds:
 
 def subtask_kinds(rows: Sequence[Row]) -> Kinds | None:
     """Rows by subtask, the most frequent first; None where no row has one."""
-    counted = Counter(row.subtask for row in rows if row.subtask is not None)
+    of_rows = subtasks_of(rows)
+    counted = Counter(name for name in of_rows if name is not None)
     if not counted:
         return None
     # Frequent ones first, then by name, so that the colors stay.
@@ -112,11 +114,11 @@ def subtask_kinds(rows: Sequence[Row]) -> Kinds | None:
         quiet.add(len(names))
         place |= dict.fromkeys(others, len(names))
         names = [*names, f"{len(others):,} more subtasks" if len(others) > 1 else others[0]]
-    if any(row.subtask is None for row in rows):
+    if any(name is None for name in of_rows):
         quiet.add(len(names))
         place[None] = len(names)
         names = [*names, "no subtask"]
-    codes = np.fromiter((place[row.subtask] for row in rows), dtype=np.uint8, count=len(rows))
+    codes = np.fromiter((place[name] for name in of_rows), dtype=np.uint8, count=len(rows))
     return _kinds(codes, names, frozenset(quiet))
 
 
@@ -139,8 +141,8 @@ def selection_kinds(workspace: Workspace, view: RunView, selection_id: str) -> K
         ConfigError: There is no such selection.
     """
     chosen_ids = {row.row_id for row in workspace.catalog.selection_rows(selection_id)}
-    rows = view.roles.pool
-    chosen = np.fromiter((row.id in chosen_ids for row in rows), dtype=np.bool_, count=len(rows))
+    ids = ids_of(view.roles.pool)
+    chosen = np.fromiter((name in chosen_ids for name in ids), dtype=np.bool_, count=len(ids))
     codes = np.where(chosen, 0, 2).astype(np.uint8)
     groups = _duplicate_groups(view)
     taken = np.unique(groups[chosen & (groups >= 0)])

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nncift_core import jobs
+from nncift_core.callers import require_change
 from nncift_core.errors import ConfigError, WorkspaceError
 from nncift_core.files import load_array, read_json, save_array, write_json
 from nncift_core.influence.shards import digest
@@ -95,13 +96,14 @@ def create_map(workspace: Workspace, run_id: str) -> Path:
         Its job folder; that of the map that is there already, done or not.
 
     Raises:
-        ConfigError: There is no such run.
+        ConfigError: There is no such run, or the caller may change nothing.
         WorkspaceError: The folder cannot be written.
     """
     workspace.catalog.run(run_id)
     spec = RunSpec.read(workspace.run_dir(run_id) / "config.json")
     folder = map_folder(workspace, spec)
     if not (folder / jobs.state.JOB_FILE).is_file():
+        require_change()
         spec.write(folder, run_id)
         jobs.create(folder, {"kind": "map", "run_id": run_id})
     return folder

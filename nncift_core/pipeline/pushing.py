@@ -150,7 +150,13 @@ def push_export(
     manifest = manifest_path(file)
     if not manifest.is_file():
         raise WorkspaceError(f"{manifest} is missing.", "Build the file again.")
-    card = dataset_card(read_json(manifest), manifest.name)
+    content = read_json(manifest)
+    if content["output"]["sha256"] != export.sha256:
+        raise WorkspaceError(
+            f"{file} or its manifest was written again since this file was built.",
+            "Build the file again.",
+        )
+    card = dataset_card(content, manifest.name)
 
     def done(files: int) -> None:
         del files

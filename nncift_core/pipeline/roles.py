@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nncift_core.datasets import language_warning, sample_target
+from nncift_core.datasets.lazy_rows import LazyRows
 from nncift_core.errors import DataError
 from nncift_core.pipeline.importing import append_rows, import_files
 from nncift_core.pipeline.spec import DataSource, RunSpec
-from nncift_core.store import Workspace
+from nncift_core.store import Catalog, Workspace
 from nncift_core.types import IndexArray, Row
 
 
@@ -53,15 +55,22 @@ class Roles:
         return self.pool[len(self.pool) if self.n_before is None else self.n_before :]
 
 
-def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
+def read_roles(workspace: Workspace, spec: RunSpec, *, lazily: bool = False) -> Roles:
     """The rows of a run.
+
+    Args:
+        workspace: Where they are stored.
+        spec: The run.
+        lazily: Read rows as they are asked for, to look at a run: then nothing is said of the
+            languages either.
 
     Raises:
         DataError: A dataset is not in the workspace, or too few rows remain.
         ConfigError: The target sample does not fit the pool.
     """
-    train = workspace.catalog.dataset_rows(spec.train.id)
-    existing = workspace.catalog.dataset_rows(spec.existing.id) if spec.existing else []
+    read = functools.partial(_rows, workspace.catalog, lazily=lazily)
+    train = read(spec.train.id)
+    existing = read(spec.existing.id) if spec.existing else []
     # A target sample is drawn from the rows that were there before any were added.
     taken = spec.target_sample or 0
     original = spec.grown_from[0] if spec.grown_from else len(train)
@@ -70,7 +79,7 @@ def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
         spec.grown_from[-1] - taken if spec.grown_from else None,
     )
     if spec.target is not None:
-        target = workspace.catalog.dataset_rows(spec.target.id)
+        target = read(spec.target.id)
         return Roles(
             train,
             np.arange(len(train), dtype=np.int64),
@@ -78,25 +87,59 @@ def read_roles(workspace: Workspace, spec: RunSpec) -> Roles:
             spec.target.id,
             np.arange(len(target), dtype=np.int64),
             existing,
-            language_warning(train, target),
+            None if lazily else language_warning(train, target),
             *grown,
         )
     if spec.target_sample is None:
         everything = np.arange(len(train), dtype=np.int64)
         none = np.empty(0, dtype=np.int64)
         return Roles(train, everything, [], spec.train.id, none, existing, None, *grown)
-    stay, leave = sample_target(train[:original], spec.target_sample, spec.config.seed)
+    stay, leave = sample_target(range(original), spec.target_sample, spec.config.seed)
     stay = np.concatenate([stay, np.arange(original, len(train), dtype=np.int64)])
     return Roles(
-        [train[i] for i in stay],
+        _some(train, stay),
         stay,
-        [train[i] for i in leave],
+        _some(train, leave),
         spec.train.id,
         leave,
         existing,
         None,
         *grown,
     )
+
+
+def _rows(catalog: Catalog, dataset_id: str, *, lazily: bool) -> Sequence[Row]:
+    if not lazily:
+        return catalog.dataset_rows(dataset_id)
+    count = catalog.dataset(dataset_id).accepted
+    everything = np.arange(count, dtype=np.int64)
+    return LazyRows(_Stored(catalog, dataset_id), everything, count)
+
+
+def _some(rows: Sequence[Row], positions: IndexArray) -> Sequence[Row]:
+    if isinstance(rows, LazyRows):
+        return rows.part(positions)
+    return [rows[i] for i in positions]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Reads the rows of a dataset from the catalog."""
+
+    catalog: Catalog
+    dataset_id: str
+
+    def rows(self, positions: IndexArray) -> list[Row]:
+        return [record.row for record in self.catalog.rows_at(self.dataset_id, positions)]
+
+    def everything(self) -> list[Row]:
+        return self.catalog.dataset_rows(self.dataset_id)
+
+    def column(self, name: str) -> list[str | None]:
+        return self.catalog.row_column(self.dataset_id, name)
+
+    def lengths(self) -> tuple[IndexArray, IndexArray]:
+        return self.catalog.text_lengths(self.dataset_id)
 
 
 def ensure_datasets(workspace: Workspace, spec: RunSpec) -> None:

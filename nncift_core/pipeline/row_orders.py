@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from nncift_core.datasets.lazy_rows import lengths_of, subtask_names, subtasks_of
 from nncift_core.types import FloatArray, IndexArray, Row
 
 Order = Literal["input", "influence", "subtask", "cluster", "length"]
@@ -57,6 +58,9 @@ class RowOrders:
         prompt and response); ``subtask`` sorts by name, rows without one last; ``cluster`` by
         number.
         """
+        if by == "cluster" and self._groups(by) is None:
+            # Not kept under that name: clusters may be found later.
+            return self.order("input")
         if by not in self._kept:
             self._kept[by] = self._sorted(by)
             self._kept[by].setflags(write=False)
@@ -64,6 +68,8 @@ class RowOrders:
 
     def places(self, by: Order) -> IndexArray:
         """``(n,)`` place, from 0, of each position in an order."""
+        if by == "cluster" and self._groups(by) is None:
+            return self.places("input")
         key = f"places of {by}"
         if key not in self._kept:
             order = self.order(by)
@@ -102,8 +108,8 @@ class RowOrders:
             mean = np.nan_to_num(self.mean(), nan=-np.inf)
             return np.argsort(-mean, kind="stable").astype(np.int64)
         if by == "length":
-            lengths = np.array([len(r.prompt) + len(r.response) for r in self.rows], np.int64)
-            return np.argsort(lengths, kind="stable").astype(np.int64)
+            prompt, response = lengths_of(self.rows)
+            return np.argsort(prompt + response, kind="stable").astype(np.int64)
         return np.arange(len(self.rows), dtype=np.int64)
 
     def _groups(self, by: str) -> tuple[IndexArray, list[str]] | None:
@@ -115,12 +121,12 @@ class RowOrders:
 
     def _found_groups(self, by: str) -> tuple[IndexArray, list[str]] | None:
         if by == "subtask":
-            distinct = sorted({row.subtask for row in self.rows if row.subtask is not None})
+            distinct = subtask_names(self.rows)
             if not distinct:
                 return None
             numbers: dict[str | None, int] = {name: at for at, name in enumerate(distinct)}
             numbers[None] = len(distinct)
-            codes = np.array([numbers[row.subtask] for row in self.rows], np.int64)
+            codes = np.array([numbers[name] for name in subtasks_of(self.rows)], np.int64)
             return codes, [*distinct, ""]
         if by == "cluster":
             clusters = self.clusters()

@@ -89,7 +89,16 @@ def select(
 
     # The page that chooses from this run begins with the same order.
     orders = KeptOrders(files.folder, KeptMatrices(files).state)
-    result = orders.found(config.objective, settings, budget, seed, len(roles.pool), find)
+    result = orders.found(
+        config.objective,
+        settings,
+        budget,
+        seed,
+        len(roles.pool),
+        find,
+        optimizer=optimizer,
+        constraints=demands.constraints,
+    )
     if not len(result) and result.ended == "tokens":
         raise ConfigError(
             "Nothing was chosen, since the row that comes first does not fit into the token budget "

@@ -22,9 +22,6 @@ from nncift_core.types import FloatArray, IndexArray, Pairs
 _QUADRANTS = (("q4", "q3"), ("q2", "q1u"))
 """By whether the target is seen, then whether the row is."""
 
-_MOST_CELLS = 4_000_000
-"""Predictions that are computed at a time to find those of some pairs."""
-
 
 @dataclass(frozen=True)
 class EvaluationPoints:
@@ -132,26 +129,12 @@ def evaluation_points(estimates: Estimates, most: int) -> EvaluationPoints:
     for role, pairs in measured.items():
         roles.append(np.full(len(pairs), role))
         true.append(pairs.value)
-        predicted.append(_predictions(estimates, pairs))
+        predicted.append(estimates.pairs(pairs.helper, pairs.helped))
     found = EvaluationPoints(np.concatenate(roles), np.concatenate(true), np.concatenate(predicted))
     if len(found) <= most:
         return found
     keep = np.sort(np.random.default_rng(0).permutation(len(found))[:most])
     return EvaluationPoints(found.role[keep], found.true[keep], found.predicted[keep])
-
-
-def _predictions(estimates: Estimates, pairs: Pairs) -> FloatArray:
-    """``(len(pairs),)`` predictions, some rows of their block at a time."""
-    rows, i = np.unique(pairs.helper, return_inverse=True)
-    columns, j = np.unique(pairs.helped, return_inverse=True)
-    source = estimates.predicted(rows, columns)
-    result = np.empty(len(pairs), dtype=np.float32)
-    step = max(1, _MOST_CELLS // len(columns))
-    for start in range(0, len(rows), step):
-        stop = min(start + step, len(rows))
-        here = (i >= start) & (i < stop)
-        result[here] = source.block(start, stop)[i[here] - start, j[here]]
-    return result
 
 
 def _is_among(pairs: Pairs, row: int, column: int) -> np.bool_:

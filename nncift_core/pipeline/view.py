@@ -86,8 +86,8 @@ class RunView:
 
     @functools.cached_property
     def roles(self) -> Roles:
-        """The run's rows."""
-        return self._known_roles or read_roles(self._workspace, self.spec)
+        """The run's rows; their texts are read as they are asked for."""
+        return self._known_roles or read_roles(self._workspace, self.spec, lazily=True)
 
     @functools.cached_property
     def estimates(self) -> Estimates:
@@ -248,8 +248,7 @@ class RunView:
         pool_row, target_row = self.roles.pool[pool_position], self.roles.target[target_position]
         true, role = self._label(pool_position, target_position)
         place = pool_position, target_position
-        one = np.array([pool_position]), np.array([target_position])
-        predicted = self.estimates.predicted(*one).block(0, 1)[0, 0]
+        predicted = self.estimates.pairs(np.array([pool_position]), np.array([target_position]))[0]
         return PairView(
             pool_row,
             target_row,

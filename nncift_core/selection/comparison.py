@@ -140,11 +140,9 @@ def agreement(first: IndexArray, second: IndexArray, n_train: int) -> Agreement:
     a, b = rank_first[common], rank_second[common]
     spearman = kendall = None
     if len(common) >= LEAST_SHARED:
-        # Here, since it takes a while to import.
-        from scipy import stats
-
         spearman = float(np.corrcoef(_ranked(a), _ranked(b))[0, 1])
-        kendall = float(stats.kendalltau(a, b).statistic)
+        pairs = len(common) * (len(common) - 1) / 2
+        kendall = 1 - 2 * _inversions(_ranked(b)[np.argsort(a)]) / pairs
     shorter = min(len(first), len(second))
     # A shared row counts from the depth on at which both selections hold it.
     seen = np.maximum(a, b)
@@ -234,6 +232,26 @@ def _ranks(order: IndexArray, n_train: int) -> Ints:
     ranks = np.full(n_train, -1, dtype=np.int64)
     ranks[order] = np.arange(len(order))
     return ranks
+
+
+def _inversions(order: Ints) -> int:
+    """How many pairs of a permutation of 0 to n - 1 stand the wrong way round.
+
+    By binary digits, the highest first: among numbers that are equal up to there, those with a 1
+    before those with a 0 are counted. No sort of 25,000 rows takes part, and no import of a
+    second.
+    """
+    found, grouped = 0, order.copy()
+    for digit in reversed(range(len(order).bit_length())):
+        ones = (grouped >> digit) & 1
+        group = grouped >> (digit + 1)
+        before = np.cumsum(ones) - ones
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        sizes = np.diff(np.append(first, len(group)))
+        inside = before - np.repeat(before[first], sizes)
+        found += int(inside[ones == 0].sum())
+        grouped = grouped[np.argsort(grouped >> digit, kind="stable")]
+    return found
 
 
 def _ranked(values: Ints) -> Ints:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nncift_core.datasets.lazy_rows import groups_of, ids_of, lengths_of, subtasks_of
 from nncift_core.types import IndexArray, Row
 
 NAMES = ("subtask", "group", "cluster")
@@ -72,12 +73,12 @@ class RowFacts:
     @functools.cached_property
     def subtask(self) -> tuple[str | None, ...]:
         """Subtask of each row, None where it has none."""
-        return tuple(row.subtask for row in self.rows)
+        return tuple(subtasks_of(self.rows))
 
     @functools.cached_property
     def group(self) -> tuple[str | None, ...]:
         """Group of each row, None where it has none."""
-        return tuple(row.group for row in self.rows)
+        return tuple(groups_of(self.rows))
 
     @functools.cached_property
     def cluster(self) -> IndexArray | None:
@@ -92,13 +93,13 @@ class RowFacts:
     @functools.cached_property
     def characters(self) -> IndexArray:
         """``(n_train,)`` characters of each row's prompt and response."""
-        lengths = (len(row.prompt) + len(row.response) for row in self.rows)
-        return np.fromiter(lengths, dtype=np.int64, count=len(self.rows))
+        prompt, response = lengths_of(self.rows)
+        return prompt + response
 
     @functools.cached_property
     def place(self) -> dict[str, int]:
         """Position of each row by its id."""
-        return {row.id: position for position, row in enumerate(self.rows)}
+        return {name: position for position, name in enumerate(ids_of(self.rows))}
 
     def names(self, field: str) -> Sequence[str | None]:
         """The value of each row in a field of ``NAMES``, as text."""

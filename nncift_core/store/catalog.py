@@ -10,10 +10,11 @@ from pathlib import Path
 
 from nncift_core.store.action_tables import ActionTables
 from nncift_core.store.database import Database, first_row
-from nncift_core.store.dataset_tables import DatasetTables
+from nncift_core.store.dataset_tables import DatasetTables, find_dataset
 from nncift_core.store.export_tables import ExportTables
 from nncift_core.store.label_tables import LabelTables
-from nncift_core.store.run_tables import RunTables
+from nncift_core.store.records import Glance
+from nncift_core.store.run_tables import RunTables, all_projects, project_of, runs_of
 from nncift_core.store.selection_tables import SelectionTables
 
 
@@ -28,6 +29,28 @@ class Catalog(DatasetTables, RunTables, LabelTables, SelectionTables, ExportTabl
     def __init__(self, path: Path, *, patience: float = 20.0) -> None:
         self.path = path
         self._database = Database(path, patience=patience)
+
+    def glance(self, project_id: str | None = None, run_id: str | None = None) -> Glance:
+        """What every page needs, in one session: opening the file takes longer than reading it.
+
+        Args:
+            project_id: The project to look at; what is no id, or of no project, finds none.
+            run_id: Without a project, the run whose project is meant.
+        """
+        with self._database.session() as connection:
+            projects = all_projects(connection)
+            if project_id is None and run_id is not None:
+                project_id = project_of(connection, run_id)
+            project = next((one for one in projects if one.id == project_id), None)
+            if project is None:
+                return Glance(tuple(projects))
+            return Glance(
+                tuple(projects),
+                project,
+                tuple(runs_of(connection, project.id)),
+                find_dataset(connection, project.pool_id),
+                find_dataset(connection, project.target_id) if project.target_id else None,
+            )
 
     def used_bytes(self) -> int:
         """Bytes of the catalog that hold records; the file may be larger by what is reusable."""

@@ -46,7 +46,7 @@ class DatasetTables(RowTables):
         """
         dataset_id = checked_id("dataset", dataset.id)
         with self._database.session() as connection:
-            known = _find_dataset(connection, dataset_id)
+            known = find_dataset(connection, dataset_id)
             if known is not None:
                 return known, True
             report = dataset.report
@@ -66,7 +66,7 @@ class DatasetTables(RowTables):
             _insert_rows(connection, dataset_id, dataset)
             prepare(connection, dataset_id, 0, [(row.prompt, row.response) for row in dataset.rows])
             _insert_rejections(connection, dataset_id, dataset)
-            record = _find_dataset(connection, dataset_id)
+            record = find_dataset(connection, dataset_id)
         if record is None:
             raise RuntimeError(f"dataset {dataset_id} is missing after it was stored")
         return record, False
@@ -83,7 +83,7 @@ class DatasetTables(RowTables):
         """One dataset. Raises: ConfigError if it is not stored."""
         checked_id("dataset", dataset_id)
         with self._database.session() as connection:
-            record = _find_dataset(connection, dataset_id)
+            record = find_dataset(connection, dataset_id)
         if record is None:
             raise absent("dataset", dataset_id)
         return record
@@ -101,7 +101,8 @@ class DatasetTables(RowTables):
         return [Rejection(*values) for values in found]
 
 
-def _find_dataset(connection: Connection, dataset_id: str) -> DatasetRecord | None:
+def find_dataset(connection: Connection, dataset_id: str) -> DatasetRecord | None:
+    """A stored dataset's record, None where there is none."""
     values = first_row(connection, f"SELECT {_DATASET} FROM datasets WHERE id = ?", [dataset_id])
     return None if values is None else _dataset_record(values)
 

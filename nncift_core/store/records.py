@@ -130,6 +130,25 @@ class ExportRecord:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """What every page needs of the catalog.
+
+    Attributes:
+        projects: All projects, the newest first.
+        project: The one looked for; None where there is none with that id, and without one.
+        runs: Its runs, the newest first, none of the trash.
+        pool: Its dataset to choose from.
+        target: Its dataset of target rows, if it has one.
+    """
+
+    projects: tuple[ProjectRecord, ...]
+    project: ProjectRecord | None = None
+    runs: tuple[RunRecord, ...] = ()
+    pool: DatasetRecord | None = None
+    target: DatasetRecord | None = None
+
+
+@dataclass(frozen=True)
 class Freed:
     """What a deletion removed."""
 

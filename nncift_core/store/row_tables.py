@@ -185,6 +185,21 @@ class RowTables:
             require_dataset(connection, dataset_id)
             return hinted_in(connection, dataset_id, name, value)
 
+    def row_column(self, dataset_id: str, name: str) -> list[str | None]:
+        """``row_id``, ``subtask`` or ``row_group`` of all rows, in input order.
+
+        Raises:
+            ConfigError: The dataset is not stored.
+        """
+        checked_id("dataset", dataset_id)
+        column = {"row_id": "row_id", "subtask": "subtask", "row_group": "row_group"}[name]
+        with self._database.session() as connection:
+            require_dataset(connection, dataset_id)
+            found = connection.execute(
+                f"SELECT {column} FROM rows WHERE dataset_id = ? ORDER BY position", [dataset_id]
+            ).fetchall()
+        return [value for (value,) in found]
+
     def text_lengths(self, dataset_id: str) -> tuple[IndexArray, IndexArray]:
         """``(n,)`` characters of each prompt and of each response. Raises: ConfigError."""
         checked_id("dataset", dataset_id)

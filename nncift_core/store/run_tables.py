@@ -75,10 +75,7 @@ class RunTables:
     def projects(self) -> list[ProjectRecord]:
         """All projects, the newest first."""
         with self._database.session() as connection:
-            found = connection.execute(
-                f"SELECT {_PROJECT} FROM projects ORDER BY created_at DESC, id"
-            ).fetchall()
-        return [ProjectRecord(*values) for values in found]
+            return all_projects(connection)
 
     def project(self, project_id: str) -> ProjectRecord:
         """One project. Raises: ConfigError if there is none."""
@@ -189,12 +186,7 @@ class RunTables:
         if project_id is not None:
             checked_id("project", project_id)
         with self._database.session() as connection:
-            found = connection.execute(
-                f"SELECT {_RUN} FROM runs WHERE ($1 IS NULL OR project_id = $1)"
-                " AND trashed_at IS NULL ORDER BY created_at DESC, run_id DESC",
-                [project_id],
-            ).fetchall()
-        return [_run_record(values) for values in found]
+            return runs_of(connection, project_id)
 
     def trashed_runs(self, project_id: str | None = None) -> list[RunRecord]:
         """The runs in the trash, of a project if given, the last one thrown away first."""
@@ -234,6 +226,31 @@ class RunTables:
         with self._database.session() as connection:
             require_run(connection, run_id, in_trash=True)
             _delete_run(connection, run_id)
+
+
+def all_projects(connection: Connection) -> list[ProjectRecord]:
+    """All projects, the newest first."""
+    found = connection.execute(
+        f"SELECT {_PROJECT} FROM projects ORDER BY created_at DESC, id"
+    ).fetchall()
+    return [ProjectRecord(*values) for values in found]
+
+
+def runs_of(connection: Connection, project_id: str | None) -> list[RunRecord]:
+    """The runs of a project, or of all projects, the newest first; none of the trash."""
+    found = connection.execute(
+        f"SELECT {_RUN} FROM runs WHERE ($1 IS NULL OR project_id = $1)"
+        " AND trashed_at IS NULL ORDER BY created_at DESC, run_id DESC",
+        [project_id],
+    ).fetchall()
+    return [_run_record(values) for values in found]
+
+
+def project_of(connection: Connection, run_id: str) -> str | None:
+    """The project of a run that is not in the trash; None where there is no such run."""
+    sql = "SELECT project_id FROM runs WHERE run_id = ? AND trashed_at IS NULL"
+    found = first_row(connection, sql, [run_id])
+    return None if found is None else str(found[0])
 
 
 def _checked_name(name: str) -> str:

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nncift_core.callers import require_change
-from nncift_core.errors import ConfigError
+from nncift_core.errors import ConfigError, WorkspaceError
 from nncift_core.files import named_errors, size_of
 from nncift_core.store.ids import checked_id
 from nncift_core.store.records import Freed, RunRecord, TrashedRun
 
 if TYPE_CHECKING:
     from nncift_core.store.catalog import Catalog
+
+_WHOLE = ("job.json", "config.json", "result.json")
+"""Files of a job's folder; one without any of them holds nothing but leftovers."""
 
 
 class Trash:
@@ -114,6 +117,9 @@ class Trash:
         runs = tuple(run.run_id for run in self.catalog.trashed_runs())
         freed = 0
         for run_id in runs:
+            # Somebody may have taken it back while the others were removed.
+            if run_id not in {run.run_id for run in self.catalog.trashed_runs()}:
+                continue
             freed += self._remove_folders(run_id)
             self.catalog.delete_run(run_id)
         freed += sum(remove(self._in_trash(name)) for name in self.trashed_folders())
@@ -133,11 +139,27 @@ class Trash:
         return self.trash_dir / "~".join(checked_id("job", part) for part in parts)
 
     def _move(self, source: Path, destination: Path) -> None:
-        """Move a folder within the workspace; one that is there already was moved before."""
+        """Move a folder within the workspace; one that is there already was moved before.
+
+        Raises:
+            WorkspaceError: It cannot be moved, or two whole folders claim one place.
+        """
         with named_errors(destination):
             destination.parent.mkdir(exist_ok=True)
-            if source.is_dir():
-                source.rename(destination)
+            if not source.is_dir():
+                return
+            whole = [any((at / name).is_file() for name in _WHOLE) for at in (source, destination)]
+            if whole == [False, True]:
+                # A page that was computing wrote what can be made again where the folder had been.
+                remove(source)
+                return
+            if destination.is_dir():
+                if whole == [True, True]:
+                    raise WorkspaceError(
+                        f"{source} and {destination} are both there.", "Move one of them away."
+                    )
+                remove(destination)
+            source.rename(destination)
 
 
 def remove(path: Path) -> int:

@@ -29,6 +29,8 @@ Role = Literal["curator", "viewer", ""]
 VIEWER_SENTENCE = "You are signed in as a viewer: you see everything and change nothing."
 _NO_ROLE = "Your account has no access to this app."
 _SECRETS = ".streamlit/secrets.toml"
+_signed_in_by: set[Path] = set()
+"""Files of secrets that switched the sign-in on since the server started."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,8 @@ def visitor() -> Visitor:
         return Visitor("", "curator")
     if get_script_run_ctx() is None or not st.user.get("is_logged_in"):
         return Visitor("", "")
-    email = str(st.user.get("email") or "").strip().lower()
-    # Some providers hand out addresses that nobody has proved to own, and say so.
-    if not email or st.user.get("email_verified") in (False, "false"):
+    email = _lower(str(st.user.get("email") or "").strip())
+    if not _is_address(email) or _unproved():
         return Visitor(email, "")
     roles = _section("nncift") or {}
     if _listed(email, _patterns(roles, "curators")):
@@ -126,10 +127,9 @@ def _draw_sign_in() -> None:
 
 def _draw_no_role(who: Visitor) -> None:
     with st.container(border=True, key="no-access", width=520):
-        unproved = st.user.get("email_verified") in (False, "false")
         if not who.email:
             reason = "Your account gives no e-mail address, so this app cannot tell who you are."
-        elif unproved:
+        elif _unproved():
             reason = f"The address {plain(who.email)} is not confirmed, so it opens nothing here."
         else:
             reason = f"{plain(who.email)} has no access to this app; ask its owner for it."
@@ -161,9 +161,10 @@ def _caller() -> Caller:
 def _section(name: str) -> Mapping[str, Any] | None:
     """A table of the secrets, None where there is none. Raises: ConfigError."""
     if not st.secrets.load_if_toml_exists():
-        # A file that is there and cannot be read must not switch the sign-in off.
+        # A file that cannot be read, or is gone while an editor writes it, must not switch the
+        # sign-in off.
         for path in map(Path, st.get_option("secrets.files")):
-            if path.exists():
+            if path.exists() or path in _signed_in_by:
                 raise ConfigError(
                     f"The file {path} cannot be read, so nobody can be let in.",
                     "Correct it (the server's log says where it is wrong) and start again.",
@@ -172,6 +173,8 @@ def _section(name: str) -> Mapping[str, Any] | None:
     value = st.secrets.get(name)
     if value is None:
         return None
+    if name == "auth":
+        _signed_in_by.update(p for p in map(Path, st.get_option("secrets.files")) if p.exists())
     if not isinstance(value, Mapping):
         raise ConfigError(f"{name!r} in {_SECRETS} is no table.", f"Write [{name}] on a line.")
     return value
@@ -185,7 +188,24 @@ def _patterns(roles: Mapping[str, Any], name: str) -> list[str]:
             f"{name} under [nncift] in {_SECRETS} is no list of addresses.",
             f'Write {name} = ["ann@firm.com", "*@firm.com"].',
         )
-    return [entry.strip().lower() for entry in found]
+    return [_lower(entry.strip()) for entry in found]
+
+
+def _lower(text: str) -> str:
+    """ASCII letters in lower case; the Kelvin sign must not become somebody else's k."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in text)
+
+
+def _is_address(email: str) -> bool:
+    """Whether an address has one @ with something on both sides, and is no pattern itself."""
+    name, _, domain = email.partition("@")
+    return bool(name and domain) and "@" not in domain and "*" not in email
+
+
+def _unproved() -> bool:
+    """Whether the provider says that nobody has proved to own the address; some hand such out."""
+    said = st.user.get("email_verified")
+    return said is not None and str(said).strip().lower() not in ("true", "1")
 
 
 def _listed(email: str, patterns: Iterable[str]) -> bool:

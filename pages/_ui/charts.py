@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from nncift_core.network.verdict import BASELINES, QUADRANTS, UNLABELLED
+from pages._ui.quadrants import error_words
 
 # Okabe and Ito's palette: told apart by people with any common colour blindness, and dark and
 # light enough to stand on both themes.
@@ -137,8 +138,8 @@ def _epoch_title(points: Sequence[Mapping[str, Any]], unseen: str) -> str:
         return "How far off are the estimates, epoch by epoch?"
     first, last = known[0]["q4"], known[-1]["q4"]
     if len(known) == 1 or last >= first:
-        return f"Error on {unseen} (Q4) after epoch {known[-1]['epoch']}: {last:.3g}"
-    return f"Error on {unseen} (Q4) fell from {first:.3g} to {last:.3g}"
+        return f"Error on {unseen} (Q4) after epoch {known[-1]['epoch']}: {error_words(last)}"
+    return f"Error on {unseen} (Q4) fell from {error_words(first)} to {error_words(last)}"
 
 
 def _baseline_lines(metrics: Mapping[str, Any] | None) -> dict[str, float]:

@@ -37,6 +37,16 @@ def number(value: float | None, digits: int = _DIGITS) -> str:
     return f"{rounded:,.{max(0, places)}f}"
 
 
+def coefficient(value: float | None) -> str:
+    """An R² or a correlation, to three decimals at most: ``0.432``, ``-0.005``, ``1.00``."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    rounded = round(value, _DIGITS)
+    if rounded == 0:
+        return "0"
+    return f"{rounded:.{_DIGITS}f}" if abs(rounded) < 1 else number(rounded)
+
+
 def plus_minus(value: float, half_width: float | None) -> str:
     """A value with how far it may be off, to two digits of that: ``0.310 ± 0.081``.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nncift_core.store import ExportRecord, ProjectRecord, RunRecord, Workspace
-from pages._ui.format import ago, counted, number, plain
+from pages._ui.format import ago, coefficient, counted, plain
 from pages._ui.quadrants import kind_of
 from pages._ui.runs import is_pointwise, run_status, settings_words, state_words
 from pages._ui.shell import Context
@@ -164,7 +164,7 @@ def _trust_words(run: RunRecord) -> str:
     if unseen.get("r2") is None:
         return "not measured on unseen rows"
     pointwise = is_pointwise(str(run.config.get("config", {}).get("method", "")))
-    return f"R² {number(unseen['r2'])} on {kind_of(pointwise=pointwise).unseen}"
+    return f"R² {coefficient(unseen['r2'])} on {kind_of(pointwise=pointwise).unseen}"
 
 
 def _select_words(amount: int, done: bool) -> str:

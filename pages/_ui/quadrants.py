@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nncift_core.network.verdict import BASELINES, QUADRANTS, UNLABELLED, UNLABELLED_WORDS
-from pages._ui.format import count, number
+from pages._ui.format import coefficient, count, number
 
 Table = Mapping[str, Mapping[str, Any] | None]
 
@@ -149,7 +149,7 @@ def epoch_words(kind: Kind, points: Sequence[Mapping[str, Any]]) -> str:
     """A text alternative of the chart of errors by epoch."""
     first, last = points[0], points[-1]
     parts = [
-        f"{words} ({name.upper()}) {number(first[name])} to {number(last[name])}"
+        f"{words} ({name.upper()}) {error_words(first[name])} to {error_words(last[name])}"
         for name, words in kind.quadrants.items()
         if first.get(name) is not None and last.get(name) is not None
     ]
@@ -177,12 +177,15 @@ def with_interval(metrics: Mapping[str, Any] | None, key: str) -> str:
     if metrics is None or metrics.get(key) is None:
         return _NOTHING
     interval = metrics.get(f"{key}_ci")
-    text = number(metrics[key])
-    return text if interval is None else f"{text} {interval_words(interval)}"
+    words = number if key.startswith("mse") else coefficient
+    text = words(metrics[key])
+    if interval is None:
+        return text
+    return f"{text} [{words(interval[0])}, {words(interval[1])}]"
 
 
 def interval_words(interval: Sequence[float] | None) -> str:
-    """``[0.31, 0.42]``."""
+    """``[0.310, 0.420]``, of an R² or a correlation."""
     if interval is None:
         return "not known"
-    return f"[{number(interval[0])}, {number(interval[1])}]"
+    return f"[{coefficient(interval[0])}, {coefficient(interval[1])}]"

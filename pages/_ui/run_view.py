@@ -42,6 +42,8 @@ def _same_rows(one: RunView, other: RunView) -> bool:
     def data(view: RunView) -> tuple[Any, ...]:
         spec = view.spec
         target = spec.target.id if spec.target else None
-        return spec.train.id, target, spec.target_sample, spec.config.seed if not target else 0
+        seed = spec.config.seed if not target else 0
+        # A sample is drawn from the rows before others joined them, and labels count from there.
+        return spec.train.id, target, spec.target_sample, seed, tuple(spec.grown_from or ())
 
     return data(one) == data(other)

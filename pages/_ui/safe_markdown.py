@@ -14,7 +14,8 @@ from pages._ui.format import plain
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([\w+#.-]{0,30})[^`]*$")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.+?)\s*#*$")
-_LIST = re.compile(r"^( *)([-*+]|\d{1,9}[.)])\s+(.*)$")
+# An item without words below a paragraph would make a heading of that.
+_LIST = re.compile(r"^( *)([-*+]|\d{1,9}[.)])\s+(\S.*)$")
 _QUOTE = re.compile(r"^ {0,3}>\s?(.*)$")
 _TABLE = re.compile(r"^\s*\|.*\|\s*$")
 _TABLE_LINE = re.compile(r"^\s*\|(\s*:?-+:?\s*\|)+\s*$")
@@ -23,6 +24,8 @@ _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _STRONG = re.compile(r"\\\*\\\*(?=\S)(.+?)(?<=[^\s\\])\\\*\\\*")
 _EMPHASIS = re.compile(r"\\\*(?=[^\s\\])(.+?)(?<=[^\s\\])\\\*")
 _DEEPEST = 6
+_LONGEST_EMPHASIS = 2_000
+"""Letters; looking for pairs of stars takes time that grows with the square of a line's length."""
 
 
 class Part(NamedTuple):
@@ -113,6 +116,7 @@ def _emphasised(text: str) -> str:
     before = " " if text[:1].isspace() else ""
     after = " " if len(text) > 1 and text[-1:].isspace() else ""
     safe = plain(text)
-    safe = _STRONG.sub(r"**\1**", safe)
-    safe = _EMPHASIS.sub(r"*\1*", safe)
+    if len(text) <= _LONGEST_EMPHASIS:
+        safe = _STRONG.sub(r"**\1**", safe)
+        safe = _EMPHASIS.sub(r"*\1*", safe)
     return f"{before}{safe}{after}"

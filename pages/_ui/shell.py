@@ -17,7 +17,7 @@ import streamlit as st
 from nncift_core import callers, jobs
 from nncift_core.errors import ConfigError, NNCIFTError
 from nncift_core.jobs import JobState
-from nncift_core.store import DatasetRecord, ProjectRecord, RunRecord, Workspace
+from nncift_core.store import DatasetRecord, Glance, ProjectRecord, RunRecord, Workspace
 from pages._ui import access, state
 from pages._ui.errors import error_box, user_errors
 from pages._ui.format import count, plain
@@ -28,6 +28,7 @@ Needs = Literal["workspace", "project", "run", "result"]
 """What a page cannot do without. ``run``: any run; ``result``: a run with its predictions."""
 
 POLL_SECONDS = 2.0
+_GLANCE = "nncift_glance"
 
 
 @dataclass(frozen=True)
@@ -179,24 +180,41 @@ def open_workspace(path: Path) -> Opened:
     return Opened(workspace, problem)
 
 
+def glance(workspace: Workspace) -> Glance:
+    """What the sidebar shows of the catalog; the page drawn after it need not read it again."""
+    asked = (workspace.path, state.project_id(), state.run_id())
+    found = workspace.catalog.glance(*asked[1:])
+    st.session_state[_GLANCE] = (asked, found)
+    return found
+
+
+def _seen(workspace: Workspace, project: str | None, run: str | None) -> Glance:
+    """What the sidebar has just read, else what the catalog says now."""
+    # Taken once: the next drawing of the page reads anew.
+    kept: tuple[object, Glance] | None = st.session_state.pop(_GLANCE, None)
+    if kept is not None and kept[0] == (workspace.path, project, run):
+        return kept[1]
+    return workspace.catalog.glance(project, run)
+
+
 def _find(opened: Opened) -> Context | None:
     """Project and run by the ids in the URL; None after saying that they do not exist."""
     workspace = opened.workspace
     wanted_project, wanted_run = state.project_id(), state.run_id()
-    if wanted_project is None and wanted_run is not None:
-        with contextlib.suppress(ConfigError):
-            wanted_project = workspace.catalog.run(wanted_run).project_id
-    if wanted_project is None:
+    seen = _seen(workspace, wanted_project, wanted_run)
+    project, runs = seen.project, seen.runs
+    if project is None and wanted_project is None:
         return Context(workspace, demo_problem=opened.demo_problem)
-    try:
-        project = workspace.catalog.project(wanted_project)
-    except ConfigError as error:
-        state.open_project(None)
-        error_box(error)
-        if st.button("Choose a project", type="primary", key="empty-state-button"):
-            go("home")
-        return None
-    runs = tuple(workspace.catalog.runs(project.id))
+    if project is None:
+        try:
+            # It says what is wrong with the id.
+            project = workspace.catalog.project(str(wanted_project))
+        except ConfigError as error:
+            state.open_project(None)
+            error_box(error)
+            if st.button("Choose a project", type="primary", key="empty-state-button"):
+                go("home")
+            return None
     run = next((run for run in runs if run.run_id == wanted_run), runs[0] if runs else None)
     if state.RUN in st.query_params and (run is None or run.run_id != wanted_run):
         st.info(
@@ -208,8 +226,8 @@ def _find(opened: Opened) -> Context | None:
         workspace,
         project,
         run,
-        workspace.catalog.dataset(project.pool_id),
-        workspace.catalog.dataset(project.target_id) if project.target_id else None,
+        seen.pool,
+        seen.target,
         opened.demo_problem,
         runs,
         live_run(workspace, runs),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from nncift_core.errors import NNCIFTError
@@ -11,7 +13,7 @@ from pages._ui.format import moment
 from pages._ui.jobs.box import draw_job_box
 from pages._ui.navigation import GROUPS, link_to
 from pages._ui.runs import settings_text
-from pages._ui.shell import open_workspace
+from pages._ui.shell import glance, open_workspace
 
 _PROJECT = "project-switcher"
 _RUN = "run-switcher"
@@ -42,7 +44,8 @@ def draw_sidebar() -> None:
 
 
 def _draw_switchers(workspace: Workspace) -> None:
-    projects = workspace.catalog.projects()
+    seen = glance(workspace)
+    projects = seen.projects
     if not projects:
         st.caption("No project yet")
         return
@@ -60,12 +63,11 @@ def _draw_switchers(workspace: Workspace) -> None:
         label_visibility="collapsed",
     )
     if current in names:
-        _draw_run_switcher(workspace, current)
+        _draw_run_switcher(seen.runs)
 
 
-def _draw_run_switcher(workspace: Workspace, project_id: str) -> None:
+def _draw_run_switcher(runs: Sequence[RunRecord]) -> None:
     """Which run of the project is in view, where there is a choice."""
-    runs = workspace.catalog.runs(project_id)
     if len(runs) < 2:
         return
     labels = {run.run_id: _label(run) for run in runs}

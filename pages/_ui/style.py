@@ -46,6 +46,17 @@ _CSS = """
 .st-key-job-box { gap: 0.2rem !important; padding: 0.55rem 0.7rem !important; }
 .st-key-job-box p { overflow-wrap: anywhere; }
 
+/* On a phone a chart keeps a width at which it can be read, and scrolls inside its own place. */
+@media (max-width: 640px) {
+  [data-testid="stElementContainer"]:has([data-testid="stPlotlyChart"]) { overflow-x: auto; }
+  [data-testid="stFullScreenFrame"]:has([data-testid="stPlotlyChart"]) { min-width: 620px; } }
+
+/* Text on the accent and in it has a contrast of 4.5 at least, on dark too. */
+[data-testid="stBaseButton-primary"]:not(:disabled):not(:hover),
+[data-baseweb="tag"] { background-color: light-dark(#0072b2, #1f78b4) !important; }
+[data-testid="stBaseButton-segmented_controlActive"] {
+  color: light-dark(#00609a, #6cb8e6) !important; }
+
 /* Whoever works with the keyboard sees where he is, on light and on dark. */
 :is(a, button, input, textarea, select, summary, [tabindex], [role]):focus-visible {
   outline: 2px solid #2683c1 !important; outline-offset: 2px; }

@@ -124,9 +124,9 @@ class Opened:
     server: Server
     prepared: Prepared
 
-    def link(self, page: str = "", **more: object) -> str:
+    def link(self, name: str = "", /, **more: object) -> str:
         """The address of a page of its finished run."""
-        return f"{self.server.url}/{page}?{self.prepared.query(**more)}"
+        return f"{self.server.url}/{name}?{self.prepared.query(**more)}"
 
 
 def open_copy(prepared: Prepared, folder: Path, options: Sequence[str] = ()) -> Opened:

@@ -11,7 +11,7 @@ from nncift_core import jobs, pipeline
 from tests.browser.prepared import ROOT
 from tests.browser.steps import opened, settled
 
-POOL_ROWS = 700
+POOL_ROWS = 400
 """Rows that no vector is kept of: the encoder works on them for some seconds."""
 
 
@@ -37,7 +37,7 @@ def start(page, link: str) -> None:
 def test_a_cancelled_run_goes_on_where_it_stopped(page, slow, changing) -> None:
     start(page, slow)
     # Some rows are embedded, so that there is something to keep.
-    page.get_by_text(re.compile(r"left|rows/s|rows a second")).first.wait_for()
+    page.get_by_text(re.compile(r"[1-9][\d,]* of [\d,]+ rows")).first.wait_for()
     page.get_by_role("button", name="Cancel").first.click()
     resume = page.get_by_role("button", name="Resume").first
     resume.wait_for()

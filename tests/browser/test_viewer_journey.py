@@ -54,7 +54,7 @@ def test_a_viewer_sees_all_and_changes_nothing(page, guarded) -> None:
     page.locator("[data-testid=stDataFrame] canvas").first.wait_for()
     assert keep.is_disabled() if keep.count() else True
     opened(page, guarded.link("run"))
-    page.get_by_text("ann@firm.example", exact=False).first.wait_for()
+    page.get_by_text("signed in as a viewer").first.wait_for()
     opened(page, guarded.link("run", new=1))
     start = page.get_by_role("button", name="Start", exact=True)
     start.wait_for()

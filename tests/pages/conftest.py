@@ -267,3 +267,13 @@ def words() -> Callable[[Any], str]:
         return "\n".join(texts)
 
     return gather
+
+
+# Once for all modules: a fixture that each module imports is made anew for each of them. Last,
+# because that module needs names of this one.
+from tests.pages.finished import (  # noqa: E402, F401
+    finished_runs,
+    finished_runs_of_language_models,
+    run_jobs_at_once,
+    runs_of_language_models,
+)

@@ -97,6 +97,58 @@ def test_an_unconfirmed_address_opens_nothing(visit, demo_workspace, words) -> N
     assert [button.label for button in app.button] == ["Sign out"]
 
 
+@pytest.mark.parametrize("said", ["False", "0", 0, "no", ""])
+def test_every_spelling_of_unconfirmed_opens_nothing(said, visit, demo_workspace, words) -> None:
+    app = visit({**ANN, "email_verified": said}, query=demo_workspace.query)
+    assert "is not confirmed" in words(app)
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "owners.com",
+        "@owners.com",
+        "*@owners.com",
+        "eve@else.com@owners.com",
+        "an\u212a@firm.com",
+        "*",
+    ],
+)
+def test_what_only_looks_like_an_address_of_the_list_opens_nothing(
+    email, visit, demo_workspace
+) -> None:
+    roles = {"curators": ["ank@firm.com", "*@owners.com", "*"][: 3 if email == "*" else 2]}
+    user = {"is_logged_in": True, "email": email}
+    app = visit(user, query=demo_workspace.query, secrets={**SECRETS, "nncift": roles})
+    assert [button.label for button in app.button] == ["Sign out"]
+
+
+def test_secrets_that_vanish_do_not_switch_the_sign_in_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "secrets.toml"
+    file.write_text('[auth]\nredirect_uri = "x"\n[nncift]\ncurators = ["*"]\n')
+    option = st.get_option
+    files = {"secrets.files": [str(file)]}
+    monkeypatch.setattr(st, "get_option", lambda name: files.get(name) or option(name))
+    monkeypatch.setattr(access, "_signed_in_by", set())
+
+    class Secrets:
+        def load_if_toml_exists(self) -> bool:
+            return file.exists()
+
+        def get(self, name: str) -> Any:
+            return SECRETS[name]
+
+    monkeypatch.setattr(st, "secrets", Secrets())
+    assert access.sign_in_is_on()
+    # As an editor does that writes a new file and then gives it the name of the old one.
+    file.unlink()
+    assert not access.may_change()
+    with pytest.raises(ConfigError, match="nobody can be let in"):
+        access.sign_in_is_on()
+
+
 def test_a_curator_works_as_without_sign_in(visit, demo_workspace, words) -> None:
     app = visit(ANN, query=demo_workspace.query)
     assert "ann@firm.com · curator" in words(app)
@@ -161,6 +213,7 @@ def test_the_catalog_refuses_every_write_of_a_viewer(demo_workspace, viewer) -> 
 
 def test_files_of_a_workspace_are_refused_to_a_viewer(finished_run, viewer) -> None:
     from nncift_core import pipeline
+    from nncift_core.pipeline import maps
 
     workspace, folder = finished_run.workspace, finished_run.job_dir
     spec = pipeline.RunSpec.read(folder / "config.json")
@@ -176,6 +229,9 @@ def test_files_of_a_workspace_are_refused_to_a_viewer(finished_run, viewer) -> N
         lambda: jobs.request_cancel(folder),
         lambda: jobs.terminate(folder),
         lambda: pipeline.create_run(workspace, finished_run.project.id, spec),
+        lambda: pipeline.import_files(workspace, ["hf:owner/name:train"]),
+        lambda: maps.create_map(workspace, finished_run.run_id),
+        lambda: workspace.restore_run(finished_run.run_id),
         lambda: pipeline.create_selection(workspace, finished_run.run_id, "fl", "10", "ten"),
         lambda: pipeline.export_selection(
             workspace, f"{finished_run.run_id}-s0", workspace.exports_dir / "x.jsonl"

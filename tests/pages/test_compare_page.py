@@ -14,7 +14,6 @@ from nncift_core.selection.actions import curation
 from nncift_core.store import SelectedRow
 from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 

@@ -14,11 +14,6 @@ from nncift_core.selection.explanations import GroupCoverage
 from pages._ui.select import coverage_panel, explanation
 from tests.pages.conftest import Place
 from tests.pages.finished import Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
-from tests.pages.finished import (
-    finished_runs_of_language_models as finished_runs_of_language_models,
-)
-from tests.pages.finished import runs_of_language_models as runs_of_language_models
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 

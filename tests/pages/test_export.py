@@ -16,8 +16,6 @@ from pages._ui.export import hub as export_hub
 from tests.open_databases import databases_stay_open
 from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
-from tests.pages.finished import run_jobs_at_once as run_jobs_at_once
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,7 @@ from nncift_core import pipeline
 from pages._ui.run.extension import changed_words
 from pages._ui.runs import stages_of
 from tests.pages.conftest import REPOSITORY
-from tests.pages.finished import (  # noqa: F401
-    Runs,
-    every_text,
-    finished_runs,
-    open_page,
-    run_jobs_at_once,
-)
+from tests.pages.finished import Runs, every_text, open_page
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from pages._ui.influence import heatmap_component
 from pages._ui.influence.methods_panel import newest_by_method
 from tests.pages.conftest import REPOSITORY, Place
 from tests.pages.finished import N_TARGET, N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 

@@ -18,11 +18,6 @@ from pages._ui.format import number
 from pages._ui.quadrants import PAIRS, ROWS, accuracy_table
 from pages._ui.trust.estimators import candidate_table, picked_words, rival_words
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
-from tests.pages.finished import (
-    finished_runs_of_language_models as finished_runs_of_language_models,
-)
-from tests.pages.finished import runs_of_language_models as runs_of_language_models
 
 
 def calibration(half_width: float | None, coverage: float | None = 0.875) -> dict[str, Any]:
@@ -128,7 +123,7 @@ def test_trust_draws_kept_labels_beside_their_predictions(runs: Runs) -> None:
     view = with_files(runs, runs.predicted)
     figure = scatter(open_page("trust", runs.query(runs.predicted)))
     assert figure["layout"]["title"]["text"] == (
-        "87.5 % of the unseen pairs kept to check lie within ± 0.064"
+        "87.5 % of the unseen pairs kept to check lie within ± 0.064 of the truth"
     )
     assert figure["layout"]["yaxis"]["title"]["text"] == "true influence, higher is more helpful"
     labels = view.estimates.labels

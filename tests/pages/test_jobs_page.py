@@ -183,7 +183,7 @@ def test_many_jobs_are_paged_and_filtered(open_app, demo_workspace, words) -> No
 
 
 def test_a_viewer_may_press_nothing(open_app, failed_job, monkeypatch) -> None:
-    for module in ("job_rows", "job_actions"):
+    for module in ("jobs.rows", "jobs.actions"):
         monkeypatch.setattr(f"pages._ui.{module}.may_change", lambda: False)
     app = open_app("jobs", failed_job.query)
     for name in ("resume", "delete"):

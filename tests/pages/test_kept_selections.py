@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 

@@ -20,12 +20,6 @@ from pages._ui.format import number
 from pages._ui.influence import map_panel, map_state
 from pages._ui.influence.map_component import packed
 from tests.pages.finished import N_TARGET, N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
-from tests.pages.finished import finished_runs_of_language_models as model_runs
-from tests.pages.finished import run_jobs_at_once as run_jobs_at_once
-from tests.pages.finished import runs_of_language_models as runs_of_language_models
-
-__all__ = ["finished_runs", "model_runs", "run_jobs_at_once", "runs_of_language_models"]
 
 WHOLE = [(0, 0), (SIDE, 0), (SIDE, SIDE), (0, SIDE)]
 LEFT = [(0, 0), (SIDE // 2, 0), (SIDE // 2, SIDE), (0, SIDE)]

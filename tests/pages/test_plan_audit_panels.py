@@ -14,8 +14,6 @@ from pages._ui.run.plan_panel import goal_words, option_table
 from pages._ui.trust.audit_panel import summary_words
 from tests.pages.conftest import Place
 from tests.pages.finished import Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
-from tests.pages.finished import run_jobs_at_once as run_jobs_at_once
 
 
 def option(fraction: float, r2: float | None = 0.6, *, far: bool = False) -> dict[str, Any]:

@@ -11,10 +11,6 @@ import pytest
 from nncift_core.pipeline import RunView
 from pages._ui.format import number
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import (
-    finished_runs_of_language_models as finished_runs_of_language_models,
-)
-from tests.pages.finished import runs_of_language_models as runs_of_language_models
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 

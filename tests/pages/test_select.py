@@ -14,7 +14,6 @@ from nncift_core.errors import DataError
 from nncift_core.pipeline import create_selection, curation, pending_selections
 from tests.pages.conftest import Place
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 

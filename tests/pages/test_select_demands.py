@@ -8,7 +8,6 @@ import pytest
 
 from nncift_core.selection.actions import curation
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 

@@ -9,11 +9,6 @@ import pytest
 from nncift_core.selection.actions import curation
 from pages._ui.select import growth as selection_growth
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
-from tests.pages.finished import (
-    finished_runs_of_language_models as finished_runs_of_language_models,
-)
-from tests.pages.finished import runs_of_language_models as runs_of_language_models
 
 pytestmark = pytest.mark.usefixtures("open_databases")
 
@@ -88,7 +83,13 @@ def test_in_a_large_run_coverage_is_measured_when_asked(
 
 
 def test_who_may_only_look_changes_nothing(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("access", "row_actions", "curation", "save_form", "saved_list"):
+    for module in (
+        "access",
+        "row_actions",
+        "select.demands",
+        "select.save_form",
+        "select.saved_list",
+    ):
         monkeypatch.setattr(f"pages._ui.{module}.may_change", lambda: False)
     catalog = runs.workspace.catalog
     (row, *_) = catalog.selection_rows(catalog.selections(runs.predicted)[0].id)

@@ -8,7 +8,6 @@ from streamlit.testing.v1 import AppTest
 from nncift_core import jobs
 from nncift_core.errors import DataError
 from tests.pages.finished import Runs, every_text, open_page
-from tests.pages.finished import finished_runs as finished_runs
 
 
 def table_with(page: AppTest, column: str) -> Any:

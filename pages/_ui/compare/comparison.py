@@ -18,7 +18,7 @@ from pages._ui.format import percent
 from pages._ui.runs import method_title
 
 if TYPE_CHECKING:
-    from nncift_core.pipeline.compared import OnlyRow
+    from nncift_core.pipeline.compared import OnlyRow, Opened
 
 COMPARED = "with"
 MEASURED_BY = "by"
@@ -107,7 +107,8 @@ def cached_comparison(
     """Everything that differs between selections; what is stored never changes, nor may this."""
     from nncift_core.pipeline.comparing import compare
 
-    return compare(_workspace, selection_ids, by=by)
+    opened = _opened(workspace_path, selection_ids, _workspace)
+    return compare(_workspace, selection_ids, by=by, opened=opened)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -121,9 +122,9 @@ def cached_yardsticks(
 
     ``finished`` is in the key, since a run that finishes later may measure better.
     """
-    from nncift_core.pipeline.compared import open_selections, yardsticks
+    from nncift_core.pipeline.compared import yardsticks
 
-    return list(yardsticks(_workspace, open_selections(_workspace, selection_ids)))
+    return list(yardsticks(_workspace, _opened(workspace_path, selection_ids, _workspace)))
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading rows ...")
@@ -133,7 +134,15 @@ def cached_only(
     """The rows that only one of the selections holds, in its order."""
     from nncift_core.pipeline.compared import rows_only_in
 
-    return rows_only_in(_workspace, selection_ids, which)
+    return rows_only_in(_opened(workspace_path, selection_ids, _workspace), which)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the selections ...")
+def _opened(workspace_path: Path, selection_ids: tuple[str, ...], _workspace: Any) -> Opened:
+    """The selections as read and matched, once for all that the page says of them."""
+    from nncift_core.pipeline.compared import open_selections
+
+    return open_selections(_workspace, selection_ids)
 
 
 def measured_by(usable: Sequence[str], runs: Sequence[RunRecord]) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from nncift_core.datasets.lazy_rows import subtask_names
 from nncift_core.store import RunRecord, SelectionRecord
 from pages._ui import selections
 from pages._ui.compare.charts import letters
@@ -104,7 +105,7 @@ def _draw(
 def pool_subtasks(workspace_path: Path, run_id: str, _workspace: Any) -> Sequence[str]:
     """Names of the subtasks of a run's pool; its rows never change."""
     rows = open_run(workspace_path, run_id, _workspace).roles.pool
-    return sorted({row.subtask for row in rows if row.subtask is not None})
+    return subtask_names(rows)
 
 
 def _whose(found: Mapping[str, Any]) -> int:

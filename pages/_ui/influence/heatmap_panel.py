@@ -175,8 +175,9 @@ def _doubt_words(view: RunView) -> str:
     if unseen.get("half_width") is None:
         return ""
     width, level = small_doubt(view, unseen["half_width"]), percent(unseen["level"])
+    within = "less than 0.0001" if width.startswith("<") else f"± {width}"
     return (
-        f"An estimate of one pair is within ± {width} of the truth for {level} of the pairs of "
+        f"An estimate of one pair is within {within} of the truth for {level} of the pairs of "
         "unseen rows and unseen targets."
     )
 

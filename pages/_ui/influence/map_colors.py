@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from nncift_core.datasets.lazy_rows import subtask_names
 from pages._ui.format import counted, number, plain
 from pages._ui.influence import map_state
 from pages._ui.influence.map_component import kind_words, shade_words
@@ -86,7 +87,7 @@ def _choice(label: str, name: str, options: dict[str, str], default: str) -> str
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _has_subtasks(run_id: str, _view: RunView) -> bool:
-    return any(row.subtask is not None for row in _view.roles.pool)
+    return bool(subtask_names(_view.roles.pool))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

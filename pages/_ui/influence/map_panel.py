@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from nncift_core import jobs
+from nncift_core.datasets.lazy_rows import subtask_names
 from nncift_core.pipeline.maps import STAGES, create_map, map_folder, map_seconds, read_map
 from pages._ui.access import may_change
 from pages._ui.errors import user_errors
@@ -136,7 +137,7 @@ def _targets_toggle(n_target: int) -> bool:
 @st.cache_data(max_entries=8, show_spinner=False)
 def _subtasks(run_id: str, _view: RunView) -> list[str]:
     """The names of the pool's subtasks in order."""
-    return sorted({row.subtask for row in _view.roles.pool if row.subtask is not None})
+    return subtask_names(_view.roles.pool)
 
 
 def _payload(

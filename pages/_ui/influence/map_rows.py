@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from nncift_core.datasets.lazy_rows import rows_at
 from pages._ui.format import count, counted, number, shortened
 from pages._ui.influence import map_state
 from pages._ui.influence.map_state import Point
@@ -80,7 +81,10 @@ def draw_area(
     marked = rows if total <= MOST_MARKED else rows[:0]
     pool = view.roles.pool
     row_actions(
-        context.workspace, view.run_id, [pool[i].id for i in marked.tolist()], key="map-area"
+        context.workspace,
+        view.run_id,
+        [row.id for row in rows_at(pool, marked.tolist())],
+        key="map-area",
     )
     page = _page(total)
     first = (page - 1) * ROWS_A_PAGE
@@ -108,7 +112,7 @@ def _page(total: int) -> int:
 def _table(view: RunView, positions: IndexArray, *, key: str, height: int, words: str) -> None:
     """Some pool rows as a table; a ticked one is opened."""
     places = positions.tolist()
-    rows = [view.roles.pool[i] for i in places]
+    rows = rows_at(view.roles.pool, places)
     st.dataframe(
         {
             "Row": [i + 1 for i in places],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
+from nncift_core.datasets.lazy_rows import rows_at, subtask_names
 from pages._ui import state
 from pages._ui.errors import user_errors
 from pages._ui.format import counted, number, shortened
@@ -54,7 +55,7 @@ def draw_rows_panel(context: Context, view: RunView) -> None:
         row_actions(
             context.workspace,
             view.run_id,
-            [view.roles.pool[i].id for i in ticked],
+            [row.id for row in rows_at(view.roles.pool, ticked)],
             key="influence-rows",
             shortcuts=True,
         )
@@ -68,7 +69,7 @@ def draw_rows_panel(context: Context, view: RunView) -> None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def subtasks(run_id: str, _view: RunView) -> list[str]:
     """Names of the pool's subtasks."""
-    return sorted({row.subtask for row in _view.roles.pool if row.subtask is not None})
+    return subtask_names(_view.roles.pool)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -132,7 +133,7 @@ def _table(view: RunView, scores: FloatArray, order: IndexArray, places: IndexAr
     page = min(max(1, int(given)), pages) if whole else 1
     start = (page - 1) * PAGE_ROWS
     shown = order[start : start + PAGE_ROWS].tolist()
-    rows = [view.roles.pool[i] for i in shown]
+    rows = rows_at(view.roles.pool, shown)
     event = st.dataframe(
         {
             "Place": [f"{place + 1:,}" for place in places[start : start + PAGE_ROWS].tolist()],

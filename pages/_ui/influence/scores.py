@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import streamlit as st
 
+from nncift_core.datasets.lazy_rows import rows_at
 from pages._ui.format import counted, number, plus_minus, shortened
 from pages._ui.influence import window as places
 from pages._ui.influence.row_doubt import doubt_column
@@ -189,7 +190,7 @@ def _draw_table(view: RunView, positions: IndexArray, order: str, place: int | N
     offset = int(st.session_state.get(_OFFSET.format(order), start))
     offset = min(max(0, offset), (len(positions) - 1) // PAGE_ROWS * PAGE_ROWS)
     shown = positions[offset : offset + PAGE_ROWS].tolist()
-    rows = [view.roles.pool[i] for i in shown]
+    rows = rows_at(view.roles.pool, shown)
     scores = best_scores(view)
     labelled = np.isfinite(view.true_scores)
     table: dict[str, list[Any]] = {

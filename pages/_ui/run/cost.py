@@ -82,10 +82,10 @@ def source_words(cost: CostEstimate) -> str:
     if cost.label_rate is not None:
         parts.append(f"Labels at {rate_words(cost.label_rate, cost.unit)}, as measured here.")
     parts.append(
-        "Other rates are from earlier runs in this workspace."
+        "The rest is reckoned from earlier runs in this workspace."
         if cost.measured_here
-        else "Other rates are from a 2-core machine without a GPU; measured here after the first "
-        "run."
+        else "The rest is reckoned from a 2-core machine without a GPU, until the first run has "
+        "measured it here."
     )
     if cost.rows_to_embed:
         parts.append(f"Up to {counted(cost.rows_to_embed, 'row')} to embed.")

@@ -11,7 +11,7 @@ from nncift_core import jobs
 from nncift_core.jobs import JobState
 from pages._ui.command import replay_command
 from pages._ui.errors import user_errors
-from pages._ui.format import count, duration, in_app, number, plain
+from pages._ui.format import coefficient, count, duration, in_app, plain
 from pages._ui.navigation import go, link_to, next_step
 from pages._ui.quadrants import Kind, kind_of
 from pages._ui.run.extension import draw_extension
@@ -83,7 +83,7 @@ def _draw_figures(result: Mapping[str, Any], kind: Kind, config: Mapping[str, An
             )
             st.metric(
                 f"R² on {kind.unseen}",
-                number(unseen["r2"]),
+                coefficient(unseen["r2"]),
                 width=165,
                 help=f"Of {what} (Q4); 1 is exact, 0 is no better than predicting the mean.",
             )

@@ -19,6 +19,8 @@ _CARD, _CHOSEN = "method-card-{}", "method-card-chosen-{}"
 # for light.
 _STYLE = """
 <style>
+/* No empty column beside the last card. */
+.st-key-methods { grid-template-columns: repeat(auto-fit, minmax(168px, 1fr)) !important; }
 [class*="st-key-method-card-"] { position: relative; }
 [class*="st-key-method-card-"] p { line-height: 1.35; }
 [class*="st-key-method-card-"]:hover { border-color: #2683c1 !important; }

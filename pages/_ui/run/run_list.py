@@ -13,7 +13,7 @@ from nncift_core.store import RunRecord
 from pages._ui import state
 from pages._ui.access import may_change
 from pages._ui.errors import user_errors
-from pages._ui.format import ago, count, counted, duration, number, plain
+from pages._ui.format import ago, coefficient, count, counted, duration, plain
 from pages._ui.jobs.actions import delete, draw_problem, draw_undo, resume
 from pages._ui.jobs.rows import RESUMABLE, duplicate_button
 from pages._ui.jobs.words import job_icon
@@ -113,5 +113,5 @@ def _facts(run: RunRecord) -> str:
         parts.append(f"took {duration(sum(result['seconds'].values()))}")
         unseen = (result.get("quadrants") or {}).get("q4") or {}
         if unseen.get("r2") is not None:
-            parts.append(f"R² {number(unseen['r2'])} on {kind.unseen}")
+            parts.append(f"R² {coefficient(unseen['r2'])} on {kind.unseen}")
     return " · ".join(parts)

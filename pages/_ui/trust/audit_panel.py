@@ -5,6 +5,7 @@ Knows an audit's job and result, nothing of how checks are made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,13 @@ def _draw_checks(checks: Sequence[Mapping[str, Any]]) -> None:
         mark = _MARKS.get(check["status"], _MARKS["reported"])
         st.markdown(
             f"{mark} **{plain(check['title'])}**: {check['status']}  \n"
-            f"{plain(in_app(check['sentence']))}"
+            f"{plain(_spaced(in_app(check['sentence'])))}"
         )
+
+
+def _spaced(sentence: str) -> str:
+    """Percentages as everywhere in the app: ``34 %``."""
+    return re.sub(r"(?<=\d)%", " %", sentence)
 
 
 def summary_words(result: Mapping[str, Any]) -> str:

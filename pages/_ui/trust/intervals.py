@@ -82,8 +82,11 @@ def points_title(stored: Stored, kind: Kind) -> str:
     if found.get("half_width") is None or found.get("coverage") is None:
         return "How close do estimates of labels that were never trained on come?"
     width = found["half_width"]
-    far = "rounding" if width < LEAST_ERROR else f"± {number(width, 2)}"
-    return f"{percent(found['coverage'])} of the {kind.unseen} kept to check lie within {far}"
+    far = "rounding error" if width < LEAST_ERROR else f"± {number(width, 2)}"
+    return (
+        f"{percent(found['coverage'])} of the {kind.unseen} kept to check lie within {far} "
+        "of the truth"
+    )
 
 
 def unseen_interval(stored: Stored, kind: Kind) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ def test_stopped_and_resumed(
     cli: Any, arguments: Any, process: Any, tmp_path: Path, signal_number: signal.Signals
 ) -> None:
     place, out = tmp_path / "workspace", tmp_path / "out" / "subset.jsonl"
-    running = process(*arguments(json=True), **SLOW)
+    running = process(*arguments(json=True, network="ridge"), **SLOW)
     wait_for(lambda: len(list(place.glob("embeddings/*/*.keys.npy"))) >= 3, running)
     running.send_signal(signal_number)
     stdout, stderr = running.communicate(timeout=60)
@@ -62,14 +62,16 @@ def test_stopped_and_resumed(
     assert resumed["run_id"] == record.run_id
     assert workspace.catalog.run(record.run_id).status == "done"
     whole = tmp_path / "whole.jsonl"
-    summary = cli(*arguments(json=True, output=whole, workspace=tmp_path / "undisturbed")).summary
+    undisturbed = tmp_path / "undisturbed"
+    parts = arguments(json=True, output=whole, workspace=undisturbed, network="ridge")
+    summary = cli(*parts).summary
     assert out.read_bytes() == whole.read_bytes()
     assert resumed["quadrants"] == summary["quadrants"]
 
 
 def test_two_processes_on_one_new_workspace(arguments: Any, process: Any, tmp_path: Path) -> None:
     outs = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
-    both = [process(*arguments(json=True, output=out)) for out in outs]
+    both = [process(*arguments(json=True, output=out, network="ridge")) for out in outs]
     done = [running.communicate(timeout=120) for running in both]
     for running, (_, stderr) in zip(both, done, strict=True):
         assert running.returncode == 0, stderr

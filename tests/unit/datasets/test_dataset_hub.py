@@ -94,3 +94,22 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="needs the package datasets") as caught:
         load_hub("hf:a/b:train")
     assert "pip install datasets" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Illegal header value b'Bearer hf_secret'",
+        "Illegal header value b'Bearer secret'",
+        "Bad answer of http://ann:secret@proxy:80/",
+        "401 for hf_secret",
+    ],
+)
+def test_no_sentence_quotes_a_token(words: str) -> None:
+    import traceback
+
+    from nncift_core.datasets.hub import _unavailable
+
+    error = _unavailable("hf:a/b:train", ValueError(words))
+    assert "secret" not in str(error)
+    assert "secret" not in "".join(traceback.format_exception(error))

@@ -44,6 +44,8 @@ def test_embedded_model(minilm: SentenceEncoder) -> None:
     assert counts[4] == 3
 
     library = minilm._model
+    known = library.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+    assert counts == [len(ids) for ids in known]
     alone = np.stack([library.encode(text, normalize_embeddings=True) for text in texts])
     np.testing.assert_allclose(vectors, alone, atol=1e-5)
 

@@ -126,9 +126,9 @@ def test_rows_only_in_one_keep_their_ranks(finished: Finished) -> None:
     ]
     others = [row_id for row_id in pool if row_id not in rows][:3]
     second = _store(finished, "exact", [rows[4], others[0], rows[0], others[2]])
-    found = rows_only_in(finished.workspace, [first, second], 1)
+    found = rows_only_in(open_selections(finished.workspace, [first, second]), 1)
     assert [(one.chosen.rank, one.row.id) for one in found] == [(2, others[0]), (4, others[2])]
-    first_only = rows_only_in(finished.workspace, [first, second], 0)
+    first_only = rows_only_in(open_selections(finished.workspace, [first, second]), 0)
     assert [one.row.id for one in first_only] == [r for r in rows if r not in (rows[0], rows[4])]
 
 

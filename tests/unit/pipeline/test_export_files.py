@@ -221,6 +221,42 @@ def test_a_push_that_the_hub_refuses_says_why(
     assert "cannot be reached" in state.error.message
 
 
+def test_nothing_that_a_job_leaves_behind_quotes_the_token(
+    exported: tuple[Workspace, str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, export_id, _ = exported
+
+    class Broken:
+        def create_repo(self, *given: Any, **more: Any) -> None:
+            try:
+                raise OSError("http://user:hf_secret@proxy")
+            except OSError as error:
+                # What network layers say of a token with a stray sign in it.
+                raise ValueError("Illegal header value b'Bearer hf_secret'") from error
+
+    monkeypatch.setattr(pushing, "has_token", lambda: True)
+    monkeypatch.setattr(hub, "has_token", lambda: True)
+    monkeypatch.setattr("huggingface_hub.HfApi", Broken)
+    folder = pipeline.create_push(workspace, export_id, "ann/set")
+    with pytest.raises(WorkspaceError, match="failed"):
+        pipeline.work(folder)
+    assert jobs.read_state(folder).status == "failed"
+    for path in [*folder.rglob("*"), *workspace.exports_dir.rglob("*")]:
+        assert not path.is_file() or b"hf_secret" not in path.read_bytes()
+
+
+def test_a_file_that_was_written_again_is_not_pushed_under_the_old_name(
+    exported: tuple[Workspace, str, Path],
+) -> None:
+    workspace, export_id, path = exported
+    record = workspace.catalog.export(export_id)
+    pipeline.export_selection(workspace, record.selection_id, path, schema="alpaca")
+    fake = RecordingHub()
+    with pytest.raises(WorkspaceError, match="written again"):
+        pipeline.push_export(workspace, export_id, "ann/set", api=fake)
+    assert fake.files == {}
+
+
 def test_pushes_that_cannot_begin_leave_no_job(
     exported: tuple[Workspace, str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

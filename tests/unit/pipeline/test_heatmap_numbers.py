@@ -123,3 +123,17 @@ def test_orders_without_subtasks_and_clusters_that_come_later() -> None:
     clusters[0] = np.array([1, 0, 2])
     other = RowOrders(rows(None, None), lambda: np.zeros(2, np.float32), lambda: clusters[0])
     assert "cluster" not in other.known()
+
+
+def test_clusters_that_are_found_later_order_rows_from_then_on() -> None:
+    from nncift_core.pipeline.row_orders import RowOrders
+    from nncift_core.types import Row
+
+    found: list[np.ndarray] = []
+    rows = [Row(f"{i}", "a", "b", None, None) for i in range(4)]
+    orders = RowOrders(rows, lambda: np.zeros(4, np.float32), lambda: found[0] if found else None)
+    assert orders.order("cluster").tolist() == orders.places("cluster").tolist() == [0, 1, 2, 3]
+    found.append(np.array([1, 0, 1, 0]))
+    assert orders.order("cluster").tolist() == [1, 3, 0, 2]
+    assert orders.places("cluster").tolist() == [2, 0, 3, 1]
+    assert [group.name for group in orders.groups("cluster", (0, 4))] == ["cluster 0", "cluster 1"]

@@ -107,8 +107,7 @@ def test_a_grid_is_kept_and_one_that_does_not_fit_is_made_again(
 ) -> None:
     monkeypatch.setattr(heatmap_windows, "DIRECT_PAIRS", 0)
     first = windows_of(matrix, tmp_path).window(order, None, None)
-    path = tmp_path / "heatmap" / "a-b.npy"
-    assert path.is_file()
+    (path,) = (tmp_path / "heatmap").glob("a-b-*.npy")
     # Read back: another matrix would show if it were looked at.
     again = windows_of(matrix * 2, tmp_path).window(order, None, None)
     np.testing.assert_array_equal(first.values, again.values)
@@ -180,3 +179,31 @@ def test_small_tiles_merged_are_large_tiles(matrix: np.ndarray) -> None:
                     mean.column_edges[c[b]] : mean.column_edges[c[b + 1]],
                 ]
                 assert merged[a, b] == pytest.approx(slow(part, how), abs=1e-6)
+
+
+def test_a_grid_of_another_order_of_the_same_name_is_not_taken(
+    matrix: np.ndarray, order: DrawnOrder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heatmap_windows, "DIRECT_PAIRS", 0)
+    windows = windows_of(matrix, tmp_path)
+    windows.window(order, None, None)
+    # Clusters were found, or found anew.
+    for other in (
+        DrawnOrder("a-b", order.pool[::-1].copy(), order.target),
+        DrawnOrder("a-b", order.pool, order.target[::-1].copy()),
+    ):
+        for asked in (windows, windows_of(matrix, tmp_path)):
+            found = asked.window(other, None, None)
+            expected = matrix[np.ix_(other.pool, other.target)].T
+            np.testing.assert_allclose(found.values, expected, atol=1e-6)
+
+
+def test_the_oldest_grids_go(
+    matrix: np.ndarray, order: DrawnOrder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heatmap_windows, "DIRECT_PAIRS", 0)
+    monkeypatch.setattr(heatmap_windows, "_MOST_FILES", 3)
+    windows = windows_of(matrix, tmp_path)
+    for turn in range(5):
+        windows.window(DrawnOrder(f"t{turn}", order.pool, order.target), None, None)
+    assert len(list((tmp_path / "heatmap").iterdir())) == 3

@@ -142,3 +142,60 @@ def test_a_run_is_deleted_for_good_from_the_trash_too(filled) -> None:
     filled.delete_run(RUN)
     assert not (filled.trash_dir / RUN).exists()
     assert filled.trashed_runs() == ()
+
+
+def test_what_a_page_wrote_late_does_not_bar_the_way_back(filled) -> None:
+    filled.trash_run(RUN)
+    # A page that was choosing rows when the run was thrown away keeps what it found.
+    filled.run_dir(RUN).mkdir()
+    (filled.run_dir(RUN) / "order-0.npz").write_bytes(b"x")
+    # Thrown away again, as after a crash: what is in the trash stays whole.
+    filled.trash_run(RUN)
+    assert (filled.trash_dir / RUN / "matrix.npy").is_file()
+    filled.run_dir(RUN).mkdir()
+    (filled.run_dir(RUN) / "order-0.npz").write_bytes(b"x")
+    filled.restore_run(RUN)
+    assert (filled.run_dir(RUN) / "matrix.npy").stat().st_size == 10_000
+    assert not (filled.trash_dir / RUN).exists()
+
+
+def test_two_whole_folders_of_one_run_are_one_sentence(filled) -> None:
+    filled.trash_run(RUN)
+    filled.run_dir(RUN).mkdir()
+    (filled.run_dir(RUN) / "result.json").write_text("{}")
+    with pytest.raises(WorkspaceError, match="both there"):
+        filled.restore_run(RUN)
+    assert (filled.trash_dir / RUN / "matrix.npy").is_file()
+    assert (filled.run_dir(RUN) / "result.json").is_file()
+
+
+def test_a_run_that_is_taken_back_meanwhile_is_not_deleted(filled, monkeypatch) -> None:
+    filled.trash_run(RUN)
+    filled.trash_run(OTHER)
+    delete = type(filled.catalog).delete_run
+
+    def slow(catalog, run_id: str) -> None:
+        delete(catalog, run_id)
+        for left in {RUN, OTHER} - {run_id}:
+            if left in {run.run_id for run in catalog.trashed_runs()}:
+                filled.restore_run(left)
+
+    monkeypatch.setattr(type(filled.catalog), "delete_run", slow)
+    filled.empty_trash()
+    assert len(ids(filled)) == 1
+    assert (filled.run_dir(ids(filled)[0]) / "matrix.npy").is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["../..", "runs/../..", "/etc", "runs/x/../../..", "a~b", "runs/a\0b", "studies/", ".."]
+)
+def test_no_name_leads_out_of_the_trash(filled, name: str) -> None:
+    from nncift_core import jobs
+    from nncift_core.pipeline.job_list import take_back
+
+    before = sorted(filled.path.parent.rglob("*"))
+    with pytest.raises(ConfigError):
+        jobs.job_at(filled.path, name)
+    with pytest.raises(ConfigError):
+        take_back(filled, name)
+    assert sorted(filled.path.parent.rglob("*")) == before
