@@ -14,12 +14,6 @@ from pages._ui.sidebar import draw_sidebar
 from pages._ui.style import apply_style
 
 # An emoji is drawn by the browser itself; a Material icon is fetched from the internet.
-# Drawn here: a Material icon in this place would be asked of a host of Google's.
-ICON = (
-    '<svg viewBox="0 0 24 24" width="24" height="24">'
-    '<path fill="#0072B2" d="M3 4h18l-7 9v7l-4-2v-5z"/></svg>'
-)
-
 st.set_page_config(page_title="NN-CIFT Studio", page_icon="🔎", layout="wide")
 
 page = st.navigation(

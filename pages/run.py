@@ -23,7 +23,7 @@ from pages._ui.shell import Context, page_setup
 
 def main() -> None:
     """Draw the page."""
-    context = page_setup("Run", "What will it cost, and go.")
+    context = page_setup("Run", "What will it cost? Then start it.")
     with user_errors():
         take_over(context)
     if context.found_run is None or st.query_params.get(NEW):

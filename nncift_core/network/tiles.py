@@ -129,7 +129,9 @@ class TileAbsMax(_Tiled):
         for extreme in (np.maximum, np.minimum):
             by_row = np.stack([extreme.reduce(rows[a:b], axis=0) for a, b in pairwise(bounds)])
             found = extreme.reduceat(self._columns_in_order(by_row), starts, axis=1)
-            values = np.where(np.abs(found) > np.abs(values), found, values)
+            # A pair without a value leaves the tile without one, as in the mean.
+            stronger = np.isnan(found) | (np.abs(found) > np.abs(values))
+            values = np.where(stronger, found, values)
         self._values[tiles] = values
 
 

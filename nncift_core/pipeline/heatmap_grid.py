@@ -17,6 +17,7 @@ from nncift_core.errors import WorkspaceError
 from nncift_core.files import load_array, save_array
 from nncift_core.network.reducers import stream
 from nncift_core.network.tiles import TileGrid, merge_tiles, step_edges, tile_edges
+from nncift_core.progress import Progress
 from nncift_core.types import FloatArray, IndexArray, InfluenceSource
 
 MOST_GRID = 2_000
@@ -38,11 +39,14 @@ class Grid:
     column_edges: IndexArray
 
     @classmethod
-    def of(cls, source: InfluenceSource) -> Grid:
-        """One pass over a matrix whose rows and columns are in the order drawn."""
+    def of(cls, source: InfluenceSource, progress: Progress | None = None) -> Grid:
+        """One pass over a matrix whose rows and columns are in the order drawn.
+
+        Advances ``progress`` by pairs. Raises: Cancelled, by it.
+        """
         steps = (_step(source.n_train), _step(source.n_target))
         tiles = TileGrid(np.arange(source.n_train), np.arange(source.n_target), *steps)
-        stream(source, [tiles])
+        stream(source, [tiles], progress)
         mean, strongest = tiles.result()
         values = np.stack([mean.values, strongest.values]).astype(np.float32)
         return cls(values, mean.row_edges, mean.column_edges)

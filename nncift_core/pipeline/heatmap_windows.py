@@ -21,6 +21,7 @@ from nncift_core.pipeline.estimates import Estimates
 from nncift_core.pipeline.heatmap import QUANTILES, Aggregate, Heatmap, Profile
 from nncift_core.pipeline.heatmap_grid import Grid, GridWindow
 from nncift_core.pipeline.uncertainty import Uncertainty
+from nncift_core.progress import Progress
 from nncift_core.types import FloatArray, IndexArray
 
 DIRECT_PAIRS = 6_000_000
@@ -159,9 +160,27 @@ class HeatmapWindows:
             return _float32(np.add.reduceat(known, starts) / heights) if len(known) else None
         return _float32(widths[:, 0]) if widths is not None and widths.shape[1] == 1 else None
 
+    def draw_ahead(self, order: DrawnOrder, progress: Progress) -> None:
+        """Make the grid of an order before somebody looks, where windows need one.
+
+        Tells ``progress`` of nothing where it is not needed or there already.
+
+        Raises:
+            Cancelled: By ``progress``; then no half grid is left.
+        """
+        size = len(order.pool), len(order.target)
+        path = self._path(order)
+        if size[0] * size[1] <= DIRECT_PAIRS or Grid.load(path, size) is not None:
+            return
+        progress.stage("predict", size[0] * size[1], "pairs")
+        Grid.of(self.estimates.subset(order.pool, order.target), progress).save(path)
+
+    def _path(self, order: DrawnOrder) -> Path:
+        return self.folder / order.file
+
     def _grid(self, order: DrawnOrder) -> Grid:
         if order.file not in self._grids:
-            path = self.folder / order.file
+            path = self._path(order)
             size = len(order.pool), len(order.target)
             grid = Grid.load(path, size)
             if grid is None:

@@ -51,6 +51,14 @@ class RowOrders:
         }
         return tuple(order for order in ORDERS if not none.get(order, False))
 
+    @property
+    def first(self) -> Order:
+        """The order that rows are drawn in at first.
+
+        Subtasks show the most where there are any, then the order by influence.
+        """
+        return "subtask" if self._groups("subtask") is not None else "influence"
+
     def order(self, by: Order) -> IndexArray:
         """``(n,)`` positions in the order drawn; ties stay in input order.
 

@@ -25,7 +25,6 @@ from nncift_core.pipeline.planning import needs_model
 from nncift_core.pipeline.roles import read_roles
 from nncift_core.pipeline.selecting import select
 from nncift_core.pipeline.spec import RunSpec, check_words, for_selection
-from nncift_core.pipeline.stages import execute
 from nncift_core.progress import Progress
 from nncift_core.selection import OBJECTIVES
 from nncift_core.selection.use_cases import objective_for
@@ -220,6 +219,9 @@ def work(job_dir: Path, echo: Progress | None = None) -> Any:
         workspace.catalog.update_run(run_id, status="running")
         try:
             with jobs.running(job_dir, echo=echo) as progress:
+                # Here, since training brings in torch; pages ask only for pending jobs.
+                from nncift_core.pipeline.stages import execute
+
                 return execute(workspace, run_id, progress)
         except BaseException:
             # The catalog's word for pages that list many runs; the job's own state says more.

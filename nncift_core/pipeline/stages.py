@@ -39,6 +39,7 @@ from nncift_core.pipeline.planning import label_plan, needs_model
 from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.selecting import select
 from nncift_core.pipeline.spec import RunSpec
+from nncift_core.pipeline.view import RunView
 from nncift_core.progress import Progress
 from nncift_core.store import SelectionRecord, Workspace
 from nncift_core.types import IndexArray
@@ -91,6 +92,8 @@ def execute(workspace: Workspace, run_id: str, progress: Progress) -> RunOutcome
             compute_everything(workspace, spec, roles, files, progress)
     with files.timed("predict"):
         estimates = _predict(workspace, spec, roles, files, progress)
+        if not METHODS[spec.config.method].pointwise:
+            RunView(workspace, run_id, roles, estimates).draw_ahead(progress)
     with files.timed("select"):
         selection = _select(workspace, run_id, spec, roles, files, estimates, progress)
     summary = _summary(run_id, spec, roles, estimates, files, selection)

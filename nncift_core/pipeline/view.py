@@ -26,6 +26,7 @@ from nncift_core.pipeline.roles import Roles, read_roles
 from nncift_core.pipeline.row_orders import Order, RowOrders
 from nncift_core.pipeline.spec import RunSpec
 from nncift_core.pipeline.uncertainty import EvaluationPoints, Uncertainty, evaluation_points
+from nncift_core.progress import Progress
 from nncift_core.store import Workspace
 from nncift_core.types import FloatArray, IndexArray, Row
 
@@ -71,15 +72,22 @@ class RunView:
         workspace: Where the run is recorded.
         run_id: The run.
         roles: The run's rows where they are known, as another run with the same data knows them.
+        estimates: Its influence, likewise.
 
     Raises:
         ConfigError: There is no such run.
         WorkspaceError: Its files cannot be read.
     """
 
-    def __init__(self, workspace: Workspace, run_id: str, roles: Roles | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        run_id: str,
+        roles: Roles | None = None,
+        estimates: Estimates | None = None,
+    ) -> None:
         self._workspace = workspace
-        self._known_roles = roles
+        self._known_roles, self._known_estimates = roles, estimates
         self.run_id = run_id
         self.files = RunFiles(workspace.run_dir(run_id))
         self.spec = RunSpec.read(self.files.config)
@@ -96,7 +104,9 @@ class RunView:
             raise ConfigError(
                 f"Run {self.run_id} has no predictions yet.", "Wait for it, or resume it."
             )
-        return read_estimates(self._workspace, self.spec, self.roles, self.files)
+        return self._known_estimates or read_estimates(
+            self._workspace, self.spec, self.roles, self.files
+        )
 
     @functools.cached_property
     def overview(self) -> Mapping[str, Any]:
@@ -220,14 +230,26 @@ class RunView:
             ConfigError: The method scores single rows.
         """
         self._require(pointwise=False)
-        guide = ordered_by or self
+        order = self._drawn(ordered_by or self, pool_order, target_order)
+        return self.windows.window(order, pool_window, target_window, aggregate, most_tiles)
+
+    def draw_ahead(self, progress: Progress) -> None:
+        """Keep what the first look at a large heatmap needs, so that it is there at once.
+
+        Raises:
+            Cancelled: By ``progress``.
+        """
+        self._require(pointwise=False)
+        sides = self.orders("pool").first, self.orders("target").first
+        self.windows.draw_ahead(self._drawn(self, *sides), progress)
+
+    def _drawn(self, guide: RunView, pool_order: Order, target_order: Order) -> DrawnOrder:
         name = f"{pool_order}-{target_order}"
-        order = DrawnOrder(
+        return DrawnOrder(
             name if guide is self else f"{name}-{guide.run_id}",
             guide.order("pool", pool_order),
             guide.order("target", target_order),
         )
-        return self.windows.window(order, pool_window, target_window, aggregate, most_tiles)
 
     @functools.cached_property
     def windows(self) -> HeatmapWindows:

@@ -44,6 +44,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from nncift_core.datasets.lazy_rows import hashes_of
 from nncift_core.errors import unknown_name
 from nncift_core.progress import Progress, SilentProgress
 from nncift_core.selection.minhash import colliding
@@ -145,7 +146,7 @@ def duplicate_groups(
         raise ValueError(f"{len(rows)} rows but {len(embeddings)} vectors")
     progress = progress or SilentProgress()
     progress.stage("duplicates", len(rows), "rows")
-    contents = _numbers([row.content_hash for row in rows])
+    contents = _numbers(hashes_of(rows))
     exact = (np.bincount(contents)[contents] > 1) if len(rows) else np.zeros(0, dtype=bool)
     if level == NEAR:
         group = _near_groups(rows, embeddings, progress)

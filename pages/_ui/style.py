@@ -54,7 +54,7 @@ _CSS = """
 /* Text on the accent and in it has a contrast of 4.5 at least, on dark too. */
 [data-testid="stBaseButton-primary"]:not(:disabled):not(:hover),
 [data-baseweb="tag"] { background-color: light-dark(#0072b2, #1f78b4) !important; }
-[data-testid="stBaseButton-segmented_controlActive"] {
+[data-testid="stButtonGroup"] [data-selected="true"] {
   color: light-dark(#00609a, #6cb8e6) !important; }
 
 /* Whoever works with the keyboard sees where he is, on light and on dark. */

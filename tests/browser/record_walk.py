@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -101,12 +102,14 @@ def walk(walk: Walk, url: str) -> None:
     walk.press("The demo project is there on the first start.", "Set up the first run")
     walk.press("Choose a method, see what it costs, start.", "Start")
     page.get_by_role("button", name="Cancel").first.wait_for()
+    moving = page.get_by_text(re.compile(r"[1-9][\d,]* of [\d,]+ rows"))
     for words in (
         "The run shows each stage with its rate.",
         "A refresh or a second tab sees it too.",
     ):
-        page.wait_for_timeout(4_000)
+        moving.first.wait_for()
         walk.frame(words, seconds=1.6)
+        page.wait_for_timeout(8_000)
     walk.press("Done. Can the estimates be trusted?", "See whether to trust the estimates")
     page.locator(".js-plotly-plot .main-svg").first.wait_for()
     settled(page)
@@ -114,7 +117,7 @@ def walk(walk: Walk, url: str) -> None:
     walk.frame("A sentence says it first; the charts show why.")
     walk.go("Influence")
     page.locator(READY).first.wait_for()
-    walk.frame("Every pool row against every target row: blue helps, orange hurts.")
+    walk.frame("Every pool row against every target row: which help which?")
     zoom(walk)
     walk.go("Select")
     page.locator(".js-plotly-plot .main-svg").first.wait_for()

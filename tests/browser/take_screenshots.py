@@ -87,19 +87,7 @@ def opened(page: Page, url: str) -> None:
     page.locator("[data-testid=stMain] h1").first.wait_for()
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.wait_for_selector("[data-testid=stSkeleton]", state="detached")
-    page.wait_for_timeout(2500)
-
-
-def open_language_model(page: Page) -> None:
-    """Unfold the settings of another run and bring those of the language model into view."""
-    another = page.get_by_role("button", name="Set up another run")
-    if another.count():
-        another.first.click()
-        page.wait_for_timeout(2500)
-    page.get_by_role("heading", name="Language model").evaluate(
-        "heading => heading.scrollIntoView({block: 'start'})"
-    )
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(2000)
 
 
 def keep(page: Page, path: Path) -> None:
@@ -121,7 +109,6 @@ def take(
     opened(page, link("influence", by_rows))
     keep(page, folder / f"influence-rows{ending}.png")
     opened(page, link("run?new=1&method=selectit", by_rows))
-    open_language_model(page)
     keep(page, folder / f"run-model{ending}.png")
 
 

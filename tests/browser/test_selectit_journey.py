@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from nncift_core import pipeline
+from nncift_core.store import Workspace
 from tests.browser.conftest import ROOT, start_server
+from tests.browser.prepared import fill_cache
 from tests.browser.steps import settled
 
 POOL_ROWS, TARGET_ROWS = 340, 20
@@ -22,7 +25,13 @@ def server_with_a_small_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         lines = (ROOT / "data" / name).read_text("utf-8").splitlines()[:count]
         (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
     monkeypatch.setenv("NNCIFT_DEMO_DIR", str(folder))
-    started = start_server(tmp_path / "workspace")
+    # The sentence encoder is not what this is about, so its vectors are there already.
+    workspace = Workspace.open(tmp_path / "workspace")
+    project = pipeline.ensure_demo(workspace)
+    for dataset in (project.pool_id, str(project.target_id)):
+        found, _ = workspace.catalog.browse_rows(dataset, limit=1_000)
+        fill_cache(workspace, [one.row for one in found])
+    started = start_server(workspace.path)
     yield started
     started.kill()
 

@@ -84,7 +84,7 @@ def test_a_method_is_chosen_by_its_card(open_app, demo_workspace) -> None:
     app.selectbox(key="objective").set_value("coverage").run()
     app.button(key="method-less").click().run()
     assert app.query_params["method"] == "less"
-    assert app.selectbox(key="objective").value == "topk"
+    assert app.selectbox(key="objective").value == "fl"
     assert app.number_input(key="less-rank").value == LessConfig().rank
     assert app.number_input(key="less-learning-rate").value == LessConfig().learning_rate
 
@@ -356,8 +356,8 @@ def test_cost_in_words() -> None:
     unknown = saving_words(cost(40.0, None), cost(90.0, None), exact=False)
     assert "9,000 pairs" in unknown and "**unknown until measured**" in unknown
     assert source_words(cost(1.0)) == (
-        "Labels at 24.0 pairs/s, as measured here. Other rates are from earlier runs in this "
-        "workspace."
+        "Labels at 24.0 pairs/s, as measured here. The rest is reckoned from earlier runs in "
+        "this workspace."
     )
     assert rate_words(0.125, "gradients") == "8.00 s per gradient"
     assert rate_words(None, "rows") == "rate unknown"

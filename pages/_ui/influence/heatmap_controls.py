@@ -72,13 +72,12 @@ def _order(
     orders: RowOrders, label: str, name: str, words: dict[str, str], direction: str
 ) -> Order:
     known = {str(order): words[order] for order in orders.known()}
-    # Subtasks show the most where there are any, then the order by influence.
     chosen = places.choice(
         st,
         label,
         name,
         known,
-        default="subtask" if "subtask" in known else "influence",
+        default=orders.first,
         moves=True,
         help_text=f"Their order from {direction}. Length counts characters.",
     )

@@ -117,8 +117,8 @@ def _draw_rows(pair: PairView, positions: tuple[int, int]) -> None:
     from pages._ui.row_view import draw_two
 
     titles = (
-        f"Pool row {positions[0] + 1:,}, which helps",
-        f"Target row {positions[1] + 1:,}, which is helped",
+        f"Pool row {positions[0] + 1:,}",
+        f"Target row {positions[1] + 1:,}",
     )
     key = f"pair-{positions[0]}-{positions[1]}"
     draw_two(pair.pool_row, pair.target_row, titles=titles, key=key)

@@ -81,10 +81,11 @@ def source_words(cost: CostEstimate) -> str:
     parts = []
     if cost.label_rate is not None:
         parts.append(f"Labels at {rate_words(cost.label_rate, cost.unit)}, as measured here.")
+    rest = "The rest is" if parts else "The cost is"
     parts.append(
-        "The rest is reckoned from earlier runs in this workspace."
+        f"{rest} reckoned from earlier runs in this workspace."
         if cost.measured_here
-        else "The rest is reckoned from a 2-core machine without a GPU, until the first run has "
+        else f"{rest} reckoned from a 2-core machine without a GPU, until the first run has "
         "measured it here."
     )
     if cost.rows_to_embed:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from nncift_core.config import RunConfig
 from nncift_core.influence import METHODS, MethodEntry
+from nncift_core.selection.use_cases import GENERAL, objective_for
 from pages._ui.format import plain
 
 METHOD = "method"
@@ -47,7 +48,7 @@ def draw_methods(objective_key: str) -> str:
     """Draw the cards; the name of the chosen method, which the address keeps.
 
     Args:
-        objective_key: Key of the field that takes the method's own objective with it.
+        objective_key: Key of the field that takes the method's usual objective with it.
     """
     default = RunConfig().method
     chosen = st.query_params.get(METHOD, default)
@@ -76,9 +77,9 @@ def _draw_card(method: MethodEntry, *, chosen: bool, objective_key: str) -> None
 
 
 def _choose(name: str, objective_key: str) -> None:
-    """Take a method and the objective that is its own."""
+    """Take a method and the usual objective for it, as a link to the form with it does."""
     st.query_params[METHOD] = name
-    st.session_state[objective_key] = METHODS[name].default_objective
+    st.session_state[objective_key] = objective_for(GENERAL, METHODS[name])
 
 
 def needs_words(needs: frozenset[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nncift_core.errors import Cancelled
 from nncift_core.network.reducers import stream
 from nncift_core.network.tiles import TileGrid, TileQuantile, merge_tiles, step_edges, tile_edges
 from nncift_core.pipeline import heatmap_grid, heatmap_windows
@@ -15,6 +16,7 @@ from nncift_core.pipeline.estimates import ArraySource, Estimates
 from nncift_core.pipeline.heatmap_grid import Grid
 from nncift_core.pipeline.heatmap_windows import DrawnOrder, HeatmapWindows
 from nncift_core.pipeline.uncertainty import Uncertainty
+from nncift_core.progress import SilentProgress
 
 N_TRAIN, N_TARGET = 57, 31
 
@@ -207,3 +209,48 @@ def test_the_oldest_grids_go(
     for turn in range(5):
         windows.window(DrawnOrder(f"t{turn}", order.pool, order.target), None, None)
     assert len(list((tmp_path / "heatmap").iterdir())) == 3
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "strongest"])
+@pytest.mark.parametrize("pairs", [0, 10**9])
+def test_a_pair_without_a_value_never_counts_as_zero(
+    matrix: np.ndarray,
+    order: DrawnOrder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    aggregate: str,
+    pairs: int,
+) -> None:
+    monkeypatch.setattr(heatmap_windows, "DIRECT_PAIRS", pairs)
+    matrix[order.pool[0], order.target[0]] = np.nan
+    found = windows_of(matrix, tmp_path).window(order, None, None, aggregate, most_tiles=5)
+    assert np.argwhere(np.isnan(found.values)).tolist() == [[0, 0]]
+    assert np.isnan(found.pool_profile.mean).tolist() == [True, *[False] * 4]
+
+
+def test_a_grid_that_was_drawn_ahead_is_the_one_that_a_look_makes(
+    matrix: np.ndarray, order: DrawnOrder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = windows_of(matrix, tmp_path / "small")
+    small.draw_ahead(order, SilentProgress())
+    assert not (tmp_path / "small" / "heatmap").exists()
+    monkeypatch.setattr(heatmap_windows, "DIRECT_PAIRS", 10)
+    looked, ahead = (tmp_path / name for name in ("looked", "ahead"))
+    for folder in (looked, ahead):
+        folder.mkdir()
+    windows_of(matrix, looked).window(order, None, None)
+    windows_of(matrix, ahead).draw_ahead(order, SilentProgress())
+    kept = [folder / "heatmap" / order.file for folder in (looked, ahead)]
+    assert kept[0].read_bytes() == kept[1].read_bytes()
+    # It is not made twice, and one that was cancelled leaves nothing.
+    windows_of(matrix, ahead).draw_ahead(order, _Stopped())
+    stopped = tmp_path / "stopped"
+    stopped.mkdir()
+    with pytest.raises(Cancelled):
+        windows_of(matrix, stopped).draw_ahead(order, _Stopped())
+    assert not list(stopped.rglob("*.npy*"))
+
+
+class _Stopped(SilentProgress):
+    def advance(self, amount: int = 1) -> None:
+        raise Cancelled("stopped")

@@ -245,7 +245,7 @@ def test_what_is_shown_is_what_choosing_anew_gives(
         kind = str(draw.choice(kinds))
         ids = draw.choice(seen.row_ids, size=int(draw.integers(1, 4)), replace=False)
         value = {
-            "quota": f"subtask:{'ab'[int(draw.integers(2))]}={draw.integers(3)}..{draw.integers(3, 9)}",
+            "quota": f"subtask:{draw.choice(['a', 'b'])}={draw.integers(3)}..{draw.integers(3, 9)}",
             "ban-where": f"length > {draw.integers(5, 60)}",
             "undo": "",
             "redo": "",

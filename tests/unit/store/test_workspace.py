@@ -20,7 +20,6 @@ def test_opening_makes_the_folders_and_nothing_else(tmp_path):
         "labels",
         "pilots",
         "exports",
-        "trash",
         "studies",
         "plans",
     }
