@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         open_desk,
         save_selection,
     )
-    from nncift_core.pipeline.duplicates import dataset_duplicates
     from nncift_core.pipeline.exporting import (
         Exported,
         ExportPreview,
@@ -77,7 +76,6 @@ _HOME = {
     "export_selection": "exporting",
     "export_snippet": "exporting",
     "preview_selection": "exporting",
-    "dataset_duplicates": "duplicates",
     "extend_run": "extending",
     "extendable": "finished",
     "Imported": "importing",
@@ -149,7 +147,6 @@ __all__ = [
     "create_selection",
     "create_spot_check",
     "create_study",
-    "dataset_duplicates",
     "discard_selection",
     "ensure_datasets",
     "ensure_demo",

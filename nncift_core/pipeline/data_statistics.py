@@ -30,7 +30,6 @@ SAMPLE = 2_000
 
 TOKENIZER = DEFAULT_ENCODER
 
-_FOLDER = "statistics"
 _VERSION = 1
 
 
@@ -175,7 +174,7 @@ def _by_language(codes: list[str], positions: IndexArray) -> dict[str, tuple[int
 def _path(workspace: Workspace, dataset_id: str, name: str) -> Path:
     # The catalog refuses ids that are no file names.
     workspace.catalog.dataset(dataset_id)
-    return workspace.path / _FOLDER / f"{dataset_id}-{name}.json"
+    return workspace.statistics_dir / f"{dataset_id}-{name}.json"
 
 
 def _kept(path: Path) -> Mapping[str, Any] | None:

@@ -17,7 +17,7 @@ from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress, SilentProgress, WhereWork
 from nncift_core.selection.duplicates import NEAR, DuplicateGroups, duplicate_groups
 from nncift_core.store import Workspace
-from nncift_core.types import FloatArray, Row
+from nncift_core.types import FloatArray
 
 
 def run_duplicates(
@@ -57,22 +57,6 @@ def run_duplicates(
     groups = duplicate_groups(roles.pool, vectors, level=level, progress=progress)
     save_array(files.duplicates, groups.group)
     return groups
-
-
-def dataset_duplicates(
-    workspace: Workspace, dataset: str, progress: Progress | None = None
-) -> dict[str, int]:
-    """How many rows of a stored dataset are duplicates: ``DuplicateGroups.counts``.
-
-    By the texts alone, so that no row must be embedded: a second for 10,000 rows. A dataset never
-    changes, so callers may remember the answer by its id.
-
-    Raises:
-        ConfigError: There is no such dataset.
-        Cancelled: As ``progress`` says.
-    """
-    rows: list[Row] = workspace.catalog.dataset_rows(dataset)
-    return duplicate_groups(rows, None, progress=progress).counts()
 
 
 def _kept(files: RunFiles, n_train: int) -> np.ndarray | None:

@@ -25,8 +25,6 @@ from nncift_core.pipeline.spec import RunSpec
 from nncift_core.progress import Progress
 from nncift_core.store import Workspace
 
-FOLDER = "maps"
-
 STAGES = {
     "embed": "rows",
     "find-neighbours": "rows",
@@ -86,7 +84,7 @@ def map_folder(workspace: Workspace, spec: RunSpec) -> Path:
         str(spec.config.seed) if sampled else "",
         str(spec.grown_from[:1]) if sampled else "",
     )
-    return workspace.path / FOLDER / digest(*parts)
+    return workspace.maps_dir / digest(*parts)
 
 
 def create_map(workspace: Workspace, run_id: str) -> Path:

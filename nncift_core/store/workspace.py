@@ -108,6 +108,16 @@ class Workspace(Trash):
         return self.path / "plans"
 
     @property
+    def maps_dir(self) -> Path:
+        """One folder per map of embeddings."""
+        return self.path / "maps"
+
+    @property
+    def statistics_dir(self) -> Path:
+        """What is known of the texts of each dataset, one file a kind."""
+        return self.path / "statistics"
+
+    @property
     def exports_dir(self) -> Path:
         """Exported subsets."""
         return self.path / "exports"
@@ -182,6 +192,9 @@ class Workspace(Trash):
         for digest in gone - kept:
             for upload in self.uploads_dir.glob(f"{checked_id('upload', digest)}*"):
                 freed += remove(upload)
+        for dataset_id in datasets:
+            for path in self.statistics_dir.glob(f"{checked_id('dataset', dataset_id)}-*.json"):
+                freed += remove(path)
         return Freed(freed + max(0, before - self.catalog.used_bytes()), runs, datasets)
 
     def delete_selection(self, selection_id: str) -> Freed:
@@ -211,6 +224,8 @@ class Workspace(Trash):
             self.pilots_dir,
             self.studies_dir,
             self.plans_dir,
+            self.maps_dir,
+            self.statistics_dir,
             self.exports_dir,
             self.trash_dir,
         )

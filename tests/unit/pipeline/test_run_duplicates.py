@@ -12,7 +12,7 @@ from nncift_core.datasets.identity import assign_ids
 from nncift_core.errors import Cancelled, ConfigError, EncoderError
 from nncift_core.files import load_array
 from nncift_core.pipeline import duplicates as module
-from nncift_core.pipeline.duplicates import dataset_duplicates, run_duplicates
+from nncift_core.pipeline.duplicates import run_duplicates
 from nncift_core.progress import SilentProgress
 from nncift_core.selection.duplicates import DuplicateGroups, duplicate_groups
 from nncift_core.types import Row
@@ -150,16 +150,6 @@ def test_without_its_encoder_a_run_goes_by_texts_and_says_so(
     assert progress.warnings == [
         "Near duplicates were told by the texts alone: The encoder folder 'gone' does not exist."
     ]
-
-
-def test_duplicates_of_a_dataset(finished: Finished) -> None:
-    _, spec, roles = opened(finished.workspace, finished.ids["cosine"])
-    counts = dataset_duplicates(finished.workspace, spec.train.id)
-    assert counts == duplicate_groups(roles.pool, None).counts()
-    assert counts["near"] > 0
-    assert finished.encoder.encoded == []
-    with pytest.raises(ConfigError, match="no dataset 'nothing'"):
-        dataset_duplicates(finished.workspace, "nothing")
 
 
 def test_ids_of_equal_rows_share_their_hash() -> None:

@@ -182,6 +182,8 @@ def test_deleting_a_project_keeps_what_others_use(selected_run, make_dataset):
     own = _write(workspace.uploads_dir / "beef.jsonl", 30_000)
     workspace.catalog.add_dataset(make_dataset("dddd0004", sha256="f00d"))
     workspace.catalog.add_project("Other", "dddd0004", target_sample=2)
+    known = [_write(workspace.statistics_dir / f"{name}-texts.json", 10) for name in
+             ("aaaa0001", "bbbb0002", "dddd0004")]  # fmt: skip
     _write(workspace.run_dir("run-1") / "a.npy", 1_000)
     (project,) = (p for p in workspace.catalog.projects() if p.name == "First")
     freed = workspace.delete_project(project.id)
@@ -190,6 +192,7 @@ def test_deleting_a_project_keeps_what_others_use(selected_run, make_dataset):
     assert freed.bytes >= 31_000
     assert shared.exists()
     assert not own.exists()
+    assert [path.exists() for path in known] == [False, False, True]
     assert not workspace.run_dir("run-1").exists()
     assert [d.id for d in workspace.catalog.datasets()] == ["dddd0004"]
 
@@ -211,7 +214,7 @@ def test_disk_use_by_part(workspace):
     use = workspace.disk_use()
     assert list(use) == [
         "catalog", "uploads", "embeddings", "labels", "runs", "pilots", "studies", "plans",
-        "exports", "trash",
+        "maps", "statistics", "exports", "trash",
     ]  # fmt: skip
     assert (use["uploads"], use["runs"], use["catalog"]) == (1000, 500, 0)
 
