@@ -19,10 +19,11 @@ run: $(VENV)/.runtime
 	NNCIFT_WORKSPACE=$(WORKSPACE) $(BIN)/streamlit run app.py --server.port $(PORT)
 
 # Two processes with two threads each wait for each other: four times slower than one thread each.
+# A browser on a busy machine may lose a click: a journey that fails is walked once more.
 ## make test      run all tests
 test: install browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser"
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser --reruns 1
 
 ## make check     ruff, mypy, import-linter
 check: install

@@ -1,4 +1,4 @@
-"""What a curator does on a page, timed in the browser: zoom, search, slider, filter, page.
+"""What a curator does on a page, timed in the browser: zoom, search, slider, next rows.
 
 An action's time goes from the event of the key, wheel or button to the last change of the page's
 content that follows it: a watcher in the page notes both with the browser's own clock. An action
@@ -52,7 +52,7 @@ def timed(page: Page, acts: Iterable[Callable[[], object]]) -> list[float]:
     for act in acts:
         page.evaluate(WATCH)
         act()
-        page.wait_for_function(QUIET, polling=50, timeout=30_000)
+        page.wait_for_function(QUIET, polling=50, timeout=120_000)
         seconds.append(float(page.evaluate(SPENT)))
     return seconds
 
@@ -88,19 +88,26 @@ def search(page: Page) -> list[float]:
 
 
 def slide(page: Page) -> list[float]:
-    """The budget, a percent at a time."""
+    """The budget, a percent less at a time: a shorter part of the same order."""
     slider = page.get_by_role("slider").first
     slider.wait_for()
     slider.focus()
-    return timed(page, [lambda: page.keyboard.press("ArrowRight")] * ROUNDS)
+    return timed(page, [lambda: page.keyboard.press("ArrowLeft")] * ROUNDS)
+
+
+def widen(page: Page) -> list[float]:
+    """The budget, a percent more: rows beyond what the run chose must be chosen."""
+    slider = page.get_by_role("slider").first
+    slider.wait_for()
+    slider.focus()
+    return timed(page, [lambda: page.keyboard.press("ArrowRight")])
 
 
 def turn_pages(page: Page) -> list[float]:
-    """The next pages of the table of rows."""
-    field = page.get_by_role("spinbutton", name="Page").first
-    field.wait_for(timeout=5_000)
-    field.focus()
-    return timed(page, [lambda: (page.keyboard.press("ArrowUp"), field.press("Enter"))] * 3)
+    """The next pages of a table of rows."""
+    following = page.get_by_role("button", name="Next", exact=True).first
+    following.wait_for(timeout=10_000)
+    return timed(page, [following.click] * 3)
 
 
 ACTIONS: dict[str, tuple[str, str, Callable[[Page], list[float]]]] = {
@@ -108,6 +115,7 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Page], list[float]]]] = {
     "search in Data": ("data", TABLE, search),
     "search in Select": ("select?part=left-out", TABLE, search),
     "budget slider": ("select", CHART, slide),
-    "next page in Data": ("data", TABLE, turn_pages),
+    "next rows in Select": ("select", CHART, turn_pages),
+    "larger budget": ("select", CHART, widen),
 }
 """Name: address, the main thing there, and what is done."""

@@ -57,6 +57,11 @@ _CSS = """
 [data-testid="stButtonGroup"] [data-selected="true"] {
   color: light-dark(#00609a, #6cb8e6) !important; }
 
+/* Tables offer a CSV of their own, with cells such as =cmd() as they are: a spreadsheet would run
+   them. The app's own downloads write such cells as text. */
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]),
+[aria-label^="Download as CSV"] { display: none !important; }
+
 /* Whoever works with the keyboard sees where he is, on light and on dark. */
 :is(a, button, input, textarea, select, summary, [tabindex], [role]):focus-visible {
   outline: 2px solid #2683c1 !important; outline-offset: 2px; }

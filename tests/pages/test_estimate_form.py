@@ -17,6 +17,8 @@ from nncift_core.network import ESTIMATORS
 from nncift_core.pipeline.planning import label_plan
 from pages._ui.run.estimate_form import INPUTS, NETWORK, PLACING, SECOND_ROUND
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 EVERY = {NETWORK, PLACING, INPUTS, SECOND_ROUND}
 FIELDS = {
     "delift-se": {NETWORK, PLACING, SECOND_ROUND},

@@ -19,6 +19,8 @@ from pages._ui.quadrants import PAIRS, ROWS, accuracy_table
 from pages._ui.trust.estimators import candidate_table, picked_words, rival_words
 from tests.pages.finished import N_TRAIN, Runs, every_text, open_page
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 def calibration(half_width: float | None, coverage: float | None = 0.875) -> dict[str, Any]:
     return {

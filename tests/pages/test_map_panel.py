@@ -21,6 +21,8 @@ from pages._ui.influence import map_panel, map_state
 from pages._ui.influence.map_component import packed
 from tests.pages.finished import N_TARGET, N_TRAIN, Runs, every_text, open_page
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 WHOLE = [(0, 0), (SIDE, 0), (SIDE, SIDE), (0, SIDE)]
 LEFT = [(0, 0), (SIDE // 2, 0), (SIDE // 2, SIDE), (0, SIDE)]
 

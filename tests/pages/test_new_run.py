@@ -17,6 +17,8 @@ from nncift_core.selection_config import SelectionConfig
 from pages._ui.run.queue_words import waiting_words
 from tests.pages.conftest import Place
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 OTHER = RunConfig(
     method="delift",
     label_fraction=0.12,

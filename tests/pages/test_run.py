@@ -12,6 +12,8 @@ from nncift_core.jobs import JobState
 from nncift_core.jobs.state import write_state
 from nncift_core.pipeline import import_files
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list:

@@ -26,6 +26,8 @@ from pages._ui.run.model_form import ModelFields
 from pages._ui.runs import label_unit, stage_words, stages_of
 from tests.pages.conftest import Place, make_spec
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 MODEL_KEYS = {
     field_key("", setting.name)
     for setting in fields(LanguageModelConfig)

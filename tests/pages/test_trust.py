@@ -9,6 +9,8 @@ from nncift_core import jobs
 from nncift_core.errors import DataError
 from tests.pages.finished import Runs, every_text, open_page
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 def table_with(page: AppTest, column: str) -> Any:
     """The first table that has this column."""

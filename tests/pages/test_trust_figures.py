@@ -17,6 +17,8 @@ from pages._ui.trust.cost_chart import cost_chart, unit_of
 from tests.pages.conftest import Place
 from tests.pages.test_studies_page import make_study, request
 
+pytestmark = pytest.mark.usefixtures("open_databases")
+
 
 def titles(app: Any) -> list[str]:
     return [json.loads(c.proto.spec)["layout"]["title"]["text"] for c in app.get("plotly_chart")]

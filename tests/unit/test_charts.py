@@ -70,7 +70,7 @@ def test_epoch_chart_lives_with_nothing_nulls_and_exact_baselines() -> None:
 
 def test_epoch_chart_says_the_finding_and_keeps_its_size() -> None:
     short, long = epoch_chart(POINTS[:1]), epoch_chart(POINTS)
-    assert long.layout.title.text == "Error on unseen pairs (Q4) fell from 0.4 to 0.1"
+    assert long.layout.title.text == "Error on unseen pairs (Q4) fell from 0.400 to 0.100"
     assert short.layout.height == long.layout.height
     assert list(short.layout.xaxis.range) == list(long.layout.xaxis.range) == [0, 20]
     # What is solved instead of trained has a before and an after.
@@ -121,7 +121,7 @@ def test_epoch_chart_of_single_rows_has_two_panels() -> None:
     rows = {"q1": "labelled rows", "q4": "unseen rows"}
     figure = epoch_chart(POINTS, quadrants=rows, unseen="unseen rows")
     assert list(_lines(figure)) == ["q1", "q4"]
-    assert figure.layout.title.text == "Error on unseen rows (Q4) fell from 0.4 to 0.1"
+    assert figure.layout.title.text == "Error on unseen rows (Q4) fell from 0.400 to 0.100"
     assert figure.layout.height < epoch_chart(POINTS).layout.height
 
 

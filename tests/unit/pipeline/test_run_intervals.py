@@ -109,9 +109,7 @@ def test_a_labelled_score_of_a_single_row_is_certain() -> None:
     assert np.isnan(Uncertainty({}, labels, (4, 1), pointwise=True).rows()).all()
 
 
-def test_labels_stand_beside_predictions_of_the_same_pairs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_labels_stand_beside_predictions_of_the_same_pairs() -> None:
     raw = -np.arange(50.0, dtype=np.float32).reshape(5, 10)[:, :4]
     estimates = Estimates(ArraySource(raw), LABELS, None)
     points = evaluation_points(estimates, 100)
@@ -119,8 +117,6 @@ def test_labels_stand_beside_predictions_of_the_same_pairs(
     assert points.true.tolist() == [10, 3, 13, 42, 20]
     # As raw was made, a prediction is minus the label.
     assert points.predicted.tolist() == [-10, -3, -13, -42, -20]
-    monkeypatch.setattr("nncift_core.pipeline.uncertainty._MOST_CELLS", 1)
-    assert evaluation_points(estimates, 100).predicted.tolist() == points.predicted.tolist()
 
 
 def test_of_many_labels_an_even_draw_is_taken() -> None:
