@@ -100,14 +100,14 @@ def check(lines: list[str], rows: list[dict]) -> None:
 def test_from_real_files_to_a_checked_download(page, fresh, tmp_path: Path) -> None:
     pool_rows: list[dict] = []
     pool = []
-    for name, count in (("alpaca_en_demo.json", 60), ("code_alpaca_2k.json", 60)):
+    for name, count in (("alpaca_en_demo.json", 120), ("code_alpaca_2k.json", 120)):
         rows = first_rows(SHARED / name, count)
         path = tmp_path / name
         path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
         pool_rows += rows
         pool.append(path)
     target = tmp_path / "gsm8k_test.jsonl"
-    target_rows = first_rows(SHARED / target.name, 40)
+    target_rows = first_rows(SHARED / target.name, 80)
     target.write_text("".join(json.dumps(row) + "\n" for row in target_rows), encoding="utf-8")
     accepted = [row for row in pool_rows if row["output"].strip()]
     check(walk(page, fresh, tmp_path, pool, target, len(accepted) // 10), accepted)
@@ -116,10 +116,10 @@ def test_from_real_files_to_a_checked_download(page, fresh, tmp_path: Path) -> N
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(SHARED.is_dir(), reason="the same walk is done with the real data")
 def test_from_demo_rows_to_a_checked_download(page, fresh, tmp_path: Path) -> None:
-    rows = first_rows(DEMO / "demo_pool.jsonl", 120)
+    rows = first_rows(DEMO / "demo_pool.jsonl", 240)
     pool = tmp_path / "pool.json"
     pool.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     target = tmp_path / "target.jsonl"
-    lines = (DEMO / "demo_target.jsonl").read_text(encoding="utf-8").splitlines()[:40]
+    lines = (DEMO / "demo_target.jsonl").read_text(encoding="utf-8").splitlines()[:80]
     target.write_text("\n".join(lines), encoding="utf-8")
     check(walk(page, fresh, tmp_path, [pool], target, len(rows) // 10), rows)
