@@ -1,13 +1,15 @@
 """What a curator does on a page, timed in the browser: zoom, search, slider, next rows.
 
-An action's time goes from the event of the key, wheel or button to the last change of the page's
-content that follows it: a watcher in the page notes both with the browser's own clock. An action
-whose answer changes nothing counts as not done.
+An action's time goes from the event of the key, wheel or button to its answer: another window that
+is drawn, other figures, another count of rows. Besides, the last change of the page that follows:
+charts are drawn again after the figures. A watcher in the page notes all with the browser's own
+clock. An action whose answer changes nothing counts as not done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from playwright.sync_api import Page
 
@@ -46,18 +48,57 @@ QUIET = """() => {
 SPENT = "() => (Math.max(window.watched.change, window.watched.ran) - window.watched.input) / 1000"
 
 
-def timed(page: Page, acts: Iterable[Callable[[], object]]) -> list[float]:
-    """Seconds of each act, one after the other."""
-    seconds = []
+ANSWER = """(expression) => {
+  const read = () => (0, eval)(expression), before = read();
+  window.watched.answered = 0;
+  const look = () => {
+    if (read() !== before) window.watched.answered = performance.now();
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}"""
+ANSWERED = "() => (window.watched.answered - window.watched.input) / 1000"
+
+FIGURES = (
+    "[...document.querySelectorAll('[data-testid=stMetricValue]')].map(e => e.innerText).join()"
+)
+CAPTIONS = (
+    "[...document.querySelectorAll('[data-testid=stCaptionContainer]')]"
+    ".map(e => e.innerText).join()"
+)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds of one action, from the event to its answer and to the last change."""
+
+    answer: float
+    settled: float
+
+
+def timed(page: Page, acts: Iterable[Callable[[], object]], answer: str = "") -> list[Timed]:
+    """Times of each act, one after the other.
+
+    Args:
+        page: Where they are done.
+        acts: What is done.
+        answer: JavaScript whose value the answer changes; the last change counts without it.
+    """
+    found = []
     for act in acts:
         page.evaluate(WATCH)
+        if answer:
+            page.evaluate(ANSWER, answer)
         act()
         page.wait_for_function(QUIET, polling=50, timeout=120_000)
-        seconds.append(float(page.evaluate(SPENT)))
-    return seconds
+        settled = float(page.evaluate(SPENT))
+        if answer:
+            page.wait_for_function("() => window.watched.answered", timeout=5_000)
+        found.append(Timed(float(page.evaluate(ANSWERED)) if answer else settled, settled))
+    return found
 
 
-def zoom(page: Page) -> list[float]:
+def zoom(page: Page) -> list[Timed]:
     """The wheel, one notch after the other, on the middle of the heatmap."""
     chart = page.locator("[data-window]").first
     chart.scroll_into_view_if_needed()
@@ -75,7 +116,7 @@ def zoom(page: Page) -> list[float]:
     return seconds
 
 
-def search(page: Page) -> list[float]:
+def search(page: Page) -> list[Timed]:
     """Words into the search field of a table."""
     field = page.get_by_role("textbox", name="Search").first
     field.wait_for()
@@ -84,33 +125,35 @@ def search(page: Page) -> list[float]:
         field.fill(word)
         page.keyboard.press("Enter")
 
-    return timed(page, [lambda word=word: look(word) for word in ("baba", "code", "zu", "rare")])
+    return timed(
+        page, [lambda word=word: look(word) for word in ("baba", "code", "zu", "rare")], CAPTIONS
+    )
 
 
-def slide(page: Page) -> list[float]:
+def slide(page: Page) -> list[Timed]:
     """The budget, a percent less at a time: a shorter part of the same order."""
     slider = page.get_by_role("slider").first
     slider.wait_for()
     slider.focus()
-    return timed(page, [lambda: page.keyboard.press("ArrowLeft")] * ROUNDS)
+    return timed(page, [lambda: page.keyboard.press("ArrowLeft")] * ROUNDS, FIGURES)
 
 
-def widen(page: Page) -> list[float]:
+def widen(page: Page) -> list[Timed]:
     """The budget, a percent more: rows beyond what the run chose must be chosen."""
     slider = page.get_by_role("slider").first
     slider.wait_for()
     slider.focus()
-    return timed(page, [lambda: page.keyboard.press("ArrowRight")])
+    return timed(page, [lambda: page.keyboard.press("ArrowRight")], FIGURES)
 
 
-def turn_pages(page: Page) -> list[float]:
+def turn_pages(page: Page) -> list[Timed]:
     """The next pages of a table of rows."""
     following = page.get_by_role("button", name="Next", exact=True).first
     following.wait_for(timeout=10_000)
-    return timed(page, [following.click] * 3)
+    return timed(page, [following.click] * 3, CAPTIONS)
 
 
-ACTIONS: dict[str, tuple[str, str, Callable[[Page], list[float]]]] = {
+ACTIONS: dict[str, tuple[str, str, Callable[[Page], list[Timed]]]] = {
     "heatmap zoom": ("influence", HEATMAP, zoom),
     "search in Data": ("data", TABLE, search),
     "search in Select": ("select?part=left-out", TABLE, search),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nncift_core.datasets.lazy_rows import rows_at
 from nncift_core.selection.left_out import KINDS
 from nncift_core.types import IndexArray, Row
 
@@ -108,8 +109,11 @@ class RowPages(ABC):
         """
         order = self.order[: self.n_rows]
         ranks = np.arange(len(order)) if mask is None else np.flatnonzero(mask[order])
+        shown = ranks[offset : offset + limit].tolist()
+        # Read at once: one by one, each row is a session of the catalog.
+        rows = rows_at(self.desk.roles.pool, order[shown].tolist())
         lines = []
-        for rank in ranks[offset : offset + limit].tolist():
+        for rank, row in zip(shown, rows, strict=True):
             position = int(order[rank])
             lines.append(
                 ChosenLine(
@@ -119,7 +123,7 @@ class RowPages(ABC):
                     self.gain_of(rank),
                     self.round_of(rank),
                     self.why[rank],
-                    self.desk.roles.pool[position],
+                    row,
                 )
             )
         return lines, len(ranks)
@@ -149,8 +153,9 @@ class RowPages(ABC):
             positions = positions[mask[positions]]
         shown = positions[offset : offset + limit]
         words = self.explanation.left_out.reasons(shown)
+        rows = rows_at(self.desk.roles.pool, shown.tolist())
         lines = [
-            LeftOutLine(place, self.desk.input_row(place), why, self.desk.roles.pool[place])
-            for place, why in zip(shown.tolist(), words, strict=True)
+            LeftOutLine(place, self.desk.input_row(place), why, row)
+            for place, why, row in zip(shown.tolist(), words, rows, strict=True)
         ]
         return lines, len(positions)
